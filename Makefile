@@ -1,0 +1,76 @@
+# Thin on purpose: each target is one or two commands that can be typed by hand.
+# On Debian 12 as root, with Go, everything else is installed when it is missing.
+
+export PATH := $(PATH):/usr/local/go/bin
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+TAGS     := netgo osusergo seccomp
+LDFLAGS  := -s -w
+STATIC   := $(LDFLAGS) -extldflags "-static"
+FUZZTIME ?= 3s
+BIN      ?= bin
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+
+# Where the race detector can run: not where a test re-executes itself as a
+# static program, or is a container.
+RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
+
+.PHONY: build deps demo test test-root test-vm lint fuzz race bench install generate clean
+
+build: ## BIN/safe-run (static, with libseccomp) and BIN/safe-run-image (no C)
+	integration/deps.sh build
+	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC)' -o $(BIN)/safe-run ./cmd/safe-run
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/safe-run-image ./cmd/safe-run-image
+
+deps: ## every Debian package that building and testing need
+	integration/deps.sh build test
+
+demo: build ## run a small web application locked down, look at it from inside, stop it
+	go run ./integration/demo
+
+test: deps build lint fuzz race ## everything; ends with what was not checked and go test's own lines
+	@# The tests that look at the whole host have it to themselves.
+	{ go test -json -count=1 -tags '$(TAGS)' $$(go list ./... | grep -v '/integration$$'); \
+	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration; } | go run ./integration/report
+
+test-root: deps build ## only the tests on the real kernel
+	{ go test -json -count=1 -tags '$(TAGS)' ./integration/leaks ./sandbox/...; \
+	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration; } | go run ./integration/report
+
+test-vm: build ## in emulated machines: Debian 12 and its kernel, cgroup version 2 without systemd and with it
+	integration/deps.sh vm
+	go run ./integration/vm $(BIN)
+
+lint: ## formatting, vet, staticcheck, and the module files are as they should be
+	integration/deps.sh build
+	@test -z "$$(gofmt -l .)" || { echo 'gofmt -w these files:'; gofmt -l .; exit 1; }
+	go vet -tags '$(TAGS)' ./...
+	go tool staticcheck -tags '$(TAGS)' ./...
+	go mod verify
+	go mod tidy -diff
+
+fuzz: ## each fuzz target for FUZZTIME
+	integration/deps.sh build
+	FUZZTIME=$(FUZZTIME) TAGS='$(TAGS)' integration/fuzz.sh
+
+race: ## the race detector, where it can run
+	integration/deps.sh build
+	go test -race -tags '$(TAGS)' $(RACE)
+
+bench: build ## launch time and memory beside libcontainer alone, runc, crun and bwrap
+	integration/deps.sh bench
+	go run ./integration/bench
+
+install: build ## binaries, man pages and bash completion under DESTDIR/PREFIX
+	install -D -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/safe-run $(BIN)/safe-run-image
+	install -d '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions'
+	go run -tags '$(TAGS)' ./integration/genman '$(DESTDIR)$(PREFIX)/share/man/man1'
+	$(BIN)/safe-run completion bash > '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/safe-run'
+
+generate: ## files made from the code: the profile schema, golden plans
+	go generate ./...
+
+clean:
+	rm -rf bin coverage.out

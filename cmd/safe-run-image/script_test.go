@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/sandbox/image/imagetest"
+	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// program is the real one, built as it is installed: it gives up capabilities
+// only without cgo, which a test binary has.
+var program string
+
+func TestMain(m *testing.M) {
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "FAIL: these tests give files to other owners and must run as root; nothing was checked")
+		os.Exit(1)
+	}
+	testscript.Main(built{m}, map[string]func(){"open": openMain, "mkimage": mkimageMain})
+}
+
+// built builds the program before the tests run, and removes it after them.
+type built struct{ m *testing.M }
+
+func (b built) Run() int {
+	dir, err := os.MkdirTemp("", "safe-run-image-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, image.Unpacker)
+	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "FAIL: go build: %v\n%s", err, said)
+		return 1
+	}
+	return b.m.Run()
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", filepath.Dir(program)+":"+e.Getenv("PATH"))
+			return nil
+		},
+	})
+}
+
+// waiting starts the program and gives it when it waits for a lock of the
+// store, with nothing done yet.
+func waiting(t *testing.T) *exec.Cmd {
+	t.Helper()
+	dir := t.TempDir()
+	layout, store := filepath.Join(dir, "layout"), filepath.Join(dir, "store")
+	if err := imagetest.New(spec.ImageConfig{}, imagetest.Files{"x": {}}).Layout(layout, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := image.CreateStore(store); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Open(filepath.Join(store, "tmp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	if err := image.Flock(t.Context(), lock, syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "unpack", "--store", store, "oci:"+layout)
+	cmd.Stderr = new(bytes.Buffer)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	held := fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid)
+	for deadline := time.Now().Add(10 * time.Second); !opens(held, filepath.Join(store, "tmp")); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the program does not wait for the lock")
+		}
+	}
+	return cmd
+}
+
+// TestInterrupted checks that the program ends when it is told to.
+func TestInterrupted(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		cmd := waiting(t)
+		if err := cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Wait()
+		said := cmd.Stderr.(*bytes.Buffer).String()
+		if cmd.ProcessState.ExitCode() != exitInterrupted || !strings.HasSuffix(said, ": interrupted\n") || strings.Count(said, "\n") != 1 {
+			t.Errorf("%v: %v, standard error %q", signal, cmd.ProcessState, said)
+		}
+	}
+}
+
+// TestConfined looks at every thread of the program.
+func TestConfined(t *testing.T) {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", waiting(t).Process.Pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("no threads: %v", err)
+	}
+	for _, path := range threads {
+		status, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// CHOWN is 0, DAC_OVERRIDE 1, FOWNER 3.
+		for _, line := range []string{"NoNewPrivs:\t1", "CapPrm:\t000000000000000b", "CapEff:\t000000000000000b", "CapInh:\t0000000000000000", "CapAmb:\t0000000000000000"} {
+			if !strings.Contains(string(status), line) {
+				t.Errorf("%s does not have %q", path, line)
+			}
+		}
+	}
+}
+
+// opens reports whether one of the descriptors in dir is of path.
+func opens(dir, path string) bool {
+	fds, _ := filepath.Glob(dir + "/*")
+	return slices.ContainsFunc(fds, func(fd string) bool {
+		to, err := os.Readlink(fd)
+		return err == nil && to == path
+	})
+}
+
+// openMain opens an image as the launcher does: open STORE REFERENCE.
+func openMain() {
+	img, err := image.Open(context.Background(), os.Args[2], image.Options{Store: os.Args[1], Stderr: os.Stderr})
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "open: %v\nhint: %s\n", err, problem.HintOf(err))
+		os.Exit(1)
+	}
+	defer img.Close()
+	fmt.Printf("%s\n%s\n%q\n", img.Spec.Digest, img.Spec.Rootfs, img.Spec.Config.Cmd)
+}
+
+// mkimageMain makes an image: mkimage FORM PATH NAME CONTENT. A content of
+// "hostile" makes one that is refused.
+func mkimageMain() {
+	files := imagetest.Files{
+		"bin/app": {Mode: 0o755, Content: os.Args[4]},
+		"link":    {Mode: fs.ModeSymlink | 0o777, Content: "bin/app"},
+		"srv":     {Mode: fs.ModeDir | fs.ModeSticky, UID: 33, GID: 33},
+		"srv/own": {Mode: 0o400, UID: 34, GID: 34, Xattrs: map[string]string{"user.a": "b"}},
+	}
+	if os.Args[4] == "hostile" {
+		files["../../escaped"] = imagetest.File{}
+	}
+	img := imagetest.New(spec.ImageConfig{Cmd: []string{"/bin/app", os.Args[4]}}, files)
+	write := map[string]func(path, name string) error{
+		"oci": img.Layout, "oci-archive": img.OCIArchive, "docker-archive": img.DockerArchive,
+	}[os.Args[1]]
+	if err := write(os.Args[2], os.Args[3]); err != nil {
+		fmt.Fprintln(os.Stderr, "mkimage:", err)
+		os.Exit(1)
+	}
+}

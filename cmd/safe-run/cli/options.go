@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec"
+)
+
+// runOptions is what a command line of run, spec or explain asks for.
+type runOptions struct {
+	// Image is the reference as typed.
+	Image string
+	// Request is what this run asks for beside policy.
+	Request spec.Request
+	// Profile is the name or file given with --profile.
+	Profile string
+	// Layer is policy set by flags; it is layered over the profile and may
+	// loosen it. Its origins name the flags.
+	Layer profiles.Profile
+	// CapDrop are capabilities taken away from the profile's, without CAP_;
+	// "ALL" takes them all. Layer's are added afterwards.
+	CapDrop []string
+
+	Stdin bool // -i: standard input stays open
+	TTY   bool // -t: a terminal of its own
+	// SigProxy passes signals on to the first process.
+	SigProxy bool
+	// DetachKeys is the sequence of bytes that ends an attached terminal
+	// without stopping the container; empty when there is none.
+	DetachKeys []byte
+	// Name is what the user calls the container; empty: one is made up.
+	Name string
+	// CIDFile receives the container's id; empty: none is written.
+	CIDFile string
+
+	Format format
+	// Quiet leaves out the line that tells how the container ended.
+	Quiet bool
+}
+
+// exitError ends the program with Code. Err is what is printed; when it is nil
+// nothing more is said.
+type exitError struct {
+	Code int
+	Err  error
+}
+
+// Error implements error.
+func (e *exitError) Error() string {
+	if e.Err == nil {
+		return "exit"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap gives the cause.
+func (e *exitError) Unwrap() error { return e.Err }
+
+// exitLauncher is docker's code for a container that could not be started.
+const exitLauncher = 125

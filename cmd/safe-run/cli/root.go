@@ -1,0 +1,162 @@
+// Package cli is the command line of safe-run: one file a verb, flags, output
+// and hints. Nothing here enforces anything.
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// app is one invocation.
+type app struct {
+	std IO
+	// verb is the one that will run; empty: whichever.
+	verb string
+	// ready is what a run needs; nil for other verbs.
+	ready *sandbox.Readiness
+	// format is how output, and an error, are written.
+	format format
+}
+
+// Main runs a command line, without the program's name, and gives the exit
+// code: that of the container, or docker's codes for what went wrong before.
+func Main(ctx context.Context, args []string, std IO) (code int) {
+	a := &app{std: std, format: formatTable}
+	args, err := a.dispatch(args)
+	if err != nil {
+		a.report(err)
+		return 1
+	}
+	otherwise := 1
+	if a.verb = args[0]; a.verb == runVerb {
+		a.ready = sandbox.Begin(state.DefaultRoot) // takes longer than reading the flags
+		defer a.ready.Cancel()
+		otherwise = exitLauncher
+	}
+	return a.guard(otherwise, func() error {
+		root := a.root()
+		root.SetArgs(args)
+		return root.ExecuteContext(ctx)
+	})
+}
+
+// guard turns what f says, or a panic in it, into an exit code.
+func (a *app) guard(otherwise int, f func() error) (code int) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			a.report(internalError(a.std.Err, os.Getenv(debugEnv) != "", reason))
+			code = otherwise
+		}
+	}()
+	err := f()
+	if err == nil {
+		return 0
+	}
+	a.report(err)
+	return exitCode(err, otherwise)
+}
+
+// report says what went wrong, unless everything has been said.
+func (a *app) report(err error) {
+	var exit *exitError
+	if errors.As(err, &exit) && exit.Err == nil {
+		return
+	}
+	if a.format == formatJSON {
+		reportJSON(a.std.Err, err)
+		return
+	}
+	report(a.std.Err, paletteFor(a.std.Err), err)
+}
+
+// The groups of verbs in the help text.
+const (
+	groupRun     = "run"
+	groupLook    = "look"
+	groupManage  = "manage"
+	groupDetails = "details"
+)
+
+// root builds the tree of verbs.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "safe-run [run] [flags] IMAGE [COMMAND...]",
+		Short:         "start a container that is locked down unless its profile says otherwise",
+		Example:       rootExamples,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
+			a.format, err = formatOf(cmd.Flags())
+			return err
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(a.std.In)
+	root.SetOut(a.std.Out)
+	root.SetErr(a.std.Err)
+	root.PersistentFlags().String("format", string(formatTable), "how to write the output, and what went wrong")
+	root.PersistentFlags().Lookup("format").Annotations = map[string][]string{argKey: {"table|json"}}
+	root.SetHelpFunc(a.help)
+	root.SetUsageFunc(func(*cobra.Command) error { return nil })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd.CommandPath(), cmd.Flags(), err) })
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Run"},
+		&cobra.Group{ID: groupLook, Title: "Look before you run"},
+		&cobra.Group{ID: groupManage, Title: "What is running"},
+		&cobra.Group{ID: groupDetails, Title: "More"},
+	)
+	root.SetHelpCommand(a.helpVerb())
+	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
+		a.psVerb(), a.stopVerb(), a.gcVerb(), a.versionVerb(), a.completionVerb())
+	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return root
+}
+
+// Root is the tree of verbs with nothing to run, for the man pages: in place of
+// its default each flag has what its value is called.
+func Root() *cobra.Command {
+	a := &app{format: formatTable}
+	root := a.root()
+	nameValues(root)
+	return root
+}
+
+func nameValues(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.DefValue = flagArg(f); f.DefValue == "" {
+			f.DefValue = "false"
+		}
+	})
+	for _, c := range cmd.Commands() {
+		nameValues(c)
+	}
+}
+
+// arguments checks how many arguments a verb has; names are what they are
+// called, and most is -1 where there may be more.
+func arguments(least, most int, names string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		hint, verb := "write "+cmd.CommandPath(), strings.TrimPrefix(cmd.CommandPath(), "safe-run ")
+		if names != "" {
+			hint += " " + names
+		}
+		switch {
+		case len(args) < least:
+			return problem.New(hint, "%s needs %s", verb, names)
+		case most >= 0 && len(args) > most:
+			return problem.New(hint, "%s does not take %q", verb, args[most])
+		}
+		return nil
+	}
+}

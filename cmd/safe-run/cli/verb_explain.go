@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec"
+)
+
+// explanation is the JSON form of explain.
+type explanation struct {
+	Profile   string        `json:"profile"`
+	Image     spec.ImageRef `json:"image"`
+	Accepted  []string      `json:"accepted"`
+	Decisions []explained   `json:"decisions"`
+}
+
+// explainVerb is `safe-run explain IMAGE`.
+func (a *app) explainVerb() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "explain [flags] IMAGE [COMMAND...]", Short: "show what would be enforced, where it comes from, and why", GroupID: groupLook,
+		Long: "show each setting that a run with the same flags would have: its value, the profile and line, " +
+			"flag, image or host that it comes from, the flag and the key of a profile that change it, the reason, and what is " +
+			"weaker than it could be. What has neither flag nor key is always so. Nothing is run.",
+		Example: "  safe-run explain oci:./app\n  safe-run explain --profile web --egress internet:443 oci:./app\n" +
+			"  safe-run explain --format json ./tool",
+		DisableFlagsInUseLine: true,
+	}
+	seen := a.runFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o, err := a.options(*seen, args)
+		if err != nil {
+			return err
+		}
+		p, err := prepare(cmd.Context(), a.std, o, example)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		if a.format == formatJSON {
+			return writeJSON(a.std.Out, explanation{p.plan.Profile, p.plan.Image, orEmpty(p.plan.Accepted), explainAll(p.plan.Decisions)})
+		}
+		var text bytes.Buffer
+		writeExplanation(&text, p.plan, paletteFor(a.std.Out), width(a.std.Out))
+		_, err = text.WriteTo(a.std.Out)
+		return err
+	}
+	return cmd
+}
+
+// writeExplanation prints the decisions, then what is weaker because of them.
+func writeExplanation(w *bytes.Buffer, plan *spec.Plan, p palette, columns int) {
+	fmt.Fprintf(w, "%s under the profile %s\n\n", printable(plan.Image.Reference), p.bold(printable(plan.Profile)))
+	t := table{head: []string{"SETTING", "VALUE", "SOURCE", "CHANGE WITH", "WHY"}}
+	weakened := table{head: []string{"WEAKER", "SOURCE", "WHAT IT GIVES UP"}}
+	for _, d := range plan.Decisions {
+		setting := d.Setting
+		if d.Weakens != "" {
+			setting = "! " + setting
+			weakened.add(d.Setting+" "+d.Value, d.Source, d.Weakens)
+		}
+		t.add(setting, d.Value, d.Source, changeOf(d.Setting).String(), d.Why)
+	}
+	t.paint = func(_, column int, text string) string {
+		if column == 0 && strings.HasPrefix(text, "! ") {
+			return p.yellow(text)
+		}
+		return text
+	}
+	_ = t.write(w, columns, p) // a bytes.Buffer takes everything
+	if len(weakened.rows) > 0 {
+		fmt.Fprintln(w)
+		_ = weakened.write(w, columns, p)
+	}
+	if len(plan.Accepted) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	accepted := table{head: []string{"ACCEPTED", "WHAT IS LOST"}}
+	for _, name := range plan.Accepted {
+		accepted.add(name, meaningOf(name))
+	}
+	_ = accepted.write(w, columns, p)
+}
+
+func meaningOf(weakening string) string {
+	for _, w := range profiles.Weakenings() {
+		if w.Name == weakening {
+			return w.Meaning
+		}
+	}
+	return ""
+}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/state"
+)
+
+// gcVerb is `safe-run gc`.
+func (a *app) gcVerb() *cobra.Command {
+	return &cobra.Command{
+		Use: "gc", Short: "remove what containers left whose launcher was killed", GroupID: groupManage,
+		Long: "remove what containers left whose launcher was killed: control groups, network, ids and records. " +
+			"A container does so itself when it ends, whatever ends it; this is for a host that was out of memory or processes just then.",
+		Example: "  safe-run gc",
+		Args:    arguments(0, 0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			removed, err := sandbox.CollectAll(state.DefaultRoot)
+			err = asRoot(err)
+			if a.format == formatJSON {
+				return errors.Join(err, writeJSON(a.std.Out, orEmpty(removed)))
+			}
+			for _, c := range removed {
+				fmt.Fprintf(a.std.Out, "removed %s (%.12s)\n", printable(c.Name), c.ID)
+			}
+			return err
+		},
+	}
+}

@@ -1,0 +1,23 @@
+// Command safe-run starts a container that is locked down unless its profile
+// says otherwise.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/safe-run/safe-run/cmd/safe-run/cli"
+	"github.com/safe-run/safe-run/sandbox"
+	// The container's init, the warden and the reaper start here, before main.
+	"github.com/safe-run/safe-run/sandbox/initproc"
+)
+
+func main() {
+	if root, id, ok := initproc.Warden(); ok {
+		if sandbox.Collect(root, id) != nil {
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Front: cli.FrontSocket()}))
+}

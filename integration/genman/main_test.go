@@ -1,0 +1,35 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestPages(t *testing.T) {
+	dir := t.TempDir()
+	if err := generate(dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, words := range map[string][]string{
+		"safe-run.1":              {"locked down", "safe-run-profile(1)"},
+		"safe-run-run.1":          {"--publish", "--profile", "[IP:]HOST:CONTAINER", "oci:./app"},
+		"safe-run-explain.1":      {"--egress"},
+		"safe-run-profile-show.1": {"--resolved"},
+	} {
+		page, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, word := range words {
+			if !strings.Contains(string(page), word) {
+				t.Errorf("%s does not speak of %s", name, word)
+			}
+		}
+		if strings.Contains(string(page), "privileged") {
+			t.Errorf("%s speaks of flags that cannot be had", name)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package integration
+
+import (
+	"debug/elf"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// The launcher is started for every container, and started again inside it:
+// what it links is paid twice.
+const (
+	maxBinary   = 16 << 20
+	maxPackages = 330
+	tags        = "netgo osusergo seccomp"
+)
+
+// unlinked are packages the launcher does without, and why.
+var unlinked = map[string]string{
+	"net/http":                               "the launcher speaks no HTTP; what fetches is another program",
+	"crypto/tls":                             "the launcher opens no connections",
+	"github.com/google/go-containerregistry": "foreign image formats are parsed by safe-run-image",
+	"github.com/containerd/containerd":       "foreign image formats are parsed by safe-run-image",
+	"google.golang.org/grpc":                 "nothing is served",
+	"archive/tar":                            "archives are unpacked by safe-run-image",
+	"testing":                                "made for tests",
+	"pgregory.net/rapid":                     "made for tests",
+}
+
+func TestLinkedPackages(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-tags", tags, "../cmd/safe-run").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	packages := strings.Fields(string(out))
+	if len(packages) > maxPackages {
+		t.Errorf("the launcher links %d packages, more than %d", len(packages), maxPackages)
+	}
+	for _, name := range packages {
+		for never, why := range unlinked {
+			if name == never || strings.HasPrefix(name, never+"/") {
+				t.Errorf("the launcher links %s, but %s", name, why)
+			}
+		}
+	}
+	t.Logf("%d packages", len(packages))
+}
+
+// TestBinaries: small enough, and in need of nothing on the host.
+func TestBinaries(t *testing.T) {
+	bin := built(t).safeRun
+	for _, path := range []string{bin, bin + "-image"} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > maxBinary {
+			t.Errorf("%s has %d bytes, more than %d", path, info.Size(), maxBinary)
+		}
+		file, err := elf.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, program := range file.Progs {
+			if program.Type == elf.PT_INTERP {
+				t.Errorf("%s is not static: it asks for a dynamic loader", path)
+			}
+		}
+		file.Close()
+	}
+}

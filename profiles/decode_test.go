@@ -1,0 +1,286 @@
+package profiles
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// head begins every good document; it has four lines.
+const head = "apiVersion: safe-run.dev/v1\nkind: Profile\nmetadata:\n  name: t\n"
+
+func TestDecodeRefuses(t *testing.T) {
+	tests := []struct{ name, body, want, hint string }{
+		{"unknown key", "resources:\n  memmory: 1g\n", `t.yaml:6:3: unknown key "memmory" in resources, did you mean "memory"?`, "the keys here are memory, swap, cpus, pids"},
+		{"unknown key in other case", "rootfs: {readonly: true}\n", `t.yaml:5:10: unknown key "readonly" in rootfs, did you mean "readOnly"?`, "readOnly, size, why"},
+		{"unknown key at the top", "sekcomp: {}\n", `t.yaml:5:1: unknown key "sekcomp", did you mean "seccomp"?`, "the keys here are"},
+		{"unlike any key", "xyzzy: 1\n", `t.yaml:5:1: unknown key "xyzzy"`, "the keys here are"},
+		{"doubled key", "resources:\n  pids: 1\n  pids: 2\n", "t.yaml:7:3: resources.pids is given twice", "keep one"},
+		{"doubled entry", "paths:\n  masked: [/a, /b, /a]\n", "t.yaml:6:20: paths.masked[/a] is listed twice", "keep one"},
+		{"number for text", "metadata: {name: 5}\n", "metadata is given twice", ""},
+		{"text for a number", "resources:\n  pids: many\n", `t.yaml:6:9: resources.pids must be a whole number, not "many"`, "decimal"},
+		{"hexadecimal number", "resources:\n  pids: 0x10\n", `resources.pids must be a whole number, not "0x10"`, "decimal"},
+		{"quoted number", "resources:\n  pids: \"12\"\n", `resources.pids must be a whole number, not "12"`, "decimal"},
+		{"too large a number", "resources:\n  pids: 99999999999999999999\n", "resources.pids must be a whole number", "decimal"},
+		{"text for a truth value", "rootfs:\n  readOnly: \"yes\"\n", `t.yaml:6:13: rootfs.readOnly must be true or false, not "yes"`, "true or false"},
+		{"truth value for text", "rootfs:\n  why: true\n", "t.yaml:6:8: rootfs.why must be text, and this reads as bool", `put it in quotes: "true"`},
+		{"bad size", "resources:\n  memory: 1gig\n", `t.yaml:6:11: resources.memory: "1gig" is not a size`, "64MiB"},
+		{"bad mode", "network: {mode: brigde}\n", `t.yaml:5:17: network.mode: "brigde" is not a network mode, did you mean "bridge"?`, "none, bridge"},
+		{"list for a mapping", "resources: []\n", "t.yaml:5:12: resources must be a mapping, not a list", "the keys here are"},
+		{"mapping for a value", "resources: {pids: {}}\n", "t.yaml:5:19: resources.pids must be a single value, not a mapping", ""},
+		{"text for an entry", "process:\n  capabilities: [NET_ADMIN]\n", "t.yaml:6:18: process.capabilities[NET_ADMIN] must be a mapping, not a single value", "the keys here are name, why"},
+		{"text for a list", "process:\n  capabilities: NET_ADMIN\n", "t.yaml:6:17: process.capabilities must be a list, not a single value", "- "},
+		{"no value", "process:\n  capabilities:\n", "t.yaml:6:16: process.capabilities has no value", "[] for an empty list"},
+		{"null", "resources: null\n", "t.yaml:5:12: resources has no value", "remove the key"},
+		{"empty text", "rootfs: {why: \"\"}\n", "t.yaml:5:15: rootfs.why is empty", ""},
+		{"anchor", "resources: &a {pids: 1}\n", "t.yaml:5:12: anchors and aliases are not allowed", "extends"},
+		{"merge key", "resources:\n  <<: {pids: 1}\n", "t.yaml:6:3: merge keys are not allowed", "extends"},
+		{"tag", "resources: {pids: !!int 5}\n", `t.yaml:5:19: the tag "!!int" is not allowed`, "remove the tag"},
+		{"second document", "---\nx: 1\n", "a second document in one file", "a file of its own"},
+		{"depth", "rootfs: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n", "must be a mapping, not a list", ""},
+		{"not YAML", "resources: {pids: 1\n", "this is not YAML", ""},
+		{"tab after a value", "extends: web\n\tresources: {}\n", "t.yaml:6:2: this is not YAML", "indent with spaces"},
+		{"tab", "resources:\n\tpids: 1\n", "t.yaml:6:2: this is not YAML", "indent with spaces"},
+		{"control character", "rootfs: {why: \"a\x1b[31m\"}\n", "t.yaml:5:17: byte 0x1b is not text", "UTF-8"},
+		{"escaped control character", `rootfs: {why: "a\e[31m"}` + "\n", "rootfs.why holds the invisible character U+001B", "remove"},
+		{"escaped control character in a key", "paths: {masked: [\"/a\\e[31m\"]}\n", `t.yaml:5:18: paths.masked[/a\x1b[31m] holds the invisible character U+001B`, "remove"},
+		{"hidden direction", "rootfs: {why: \"a\u202eb\"}\n", "rootfs.why holds the invisible character U+202E", "remove"},
+		{"not UTF-8", "rootfs: {why: \"a\xff\"}\n", "t.yaml:5:17: byte 0xff is not text", "UTF-8"},
+		{"unknown capability", "process:\n  capabilities:\n    - name: CAP_NET_ADMIN\n      why: x\n", `t.yaml:7:7: process.capabilities[CAP_NET_ADMIN]: unknown capability "CAP_NET_ADMIN", did you mean "NET_ADMIN"?`, "without CAP_"},
+		{"unknown group", "seccomp: {allow: [{name: \"@file\", why: x}]}\n", `unknown system call or group "@file", did you mean "@files"?`, "@files"},
+		{"unknown call", "seccomp: {allow: [{name: opn, why: x}]}\n", `did you mean "open"?`, ""},
+		{"unknown family", "seccomp: {addressFamilies: [{name: INET6, why: x}]}\n", `unknown address family "INET6", did you mean "AF_INET6"?`, "AF_INET"},
+		{"unknown rlimit", "process: {rlimits: [{name: RLIMIT_NOFILE, soft: 1, hard: 1}]}\n", `did you mean "nofile"?`, "write one of"},
+		{"unknown weakening", "accept: [{name: secomp, why: x}]\n", `unknown weakening "secomp", did you mean "seccomp"?`, "user-namespace"},
+		{"unknown list to replace", "replace: [seccomp.alow]\nseccomp: {allow: []}\n", `did you mean "seccomp.allow"?`, "write one of"},
+		{"nothing to replace by", "replace: [seccomp.allow]\n", "t.yaml:5:11: replace[seccomp.allow]: this profile does not set seccomp.allow", "write the list"},
+		{"nameless entry", "accept: [{why: x}]\n", "an entry has no name", "name"},
+		{"negative", "resources: {pids: -1}\n", "t.yaml:5:19: resources.pids: -1 is not between 1 and 4194304", "range"},
+		{"user id", "process: {runAsUser: 65536}\n", "65536 is not between 0 and 65535", "range"},
+		{"too little memory", "resources: {memory: 1m}\n", "t.yaml:5:21: resources.memory: 1MiB is less than 6MiB", "6MiB"},
+		{"too little processor", "resources: {cpus: 9m}\n", "resources.cpus: 0.009 is less than 0.01", "0.01"},
+		{"relative path", "paths: {masked: [proc/kcore]}\n", "t.yaml:5:18: paths.masked[proc/kcore]: the path is not absolute", "from /"},
+		{"unclean path", "paths: {readOnly: [/proc/../sys]}\n", "the path is not in its shortest form", "write /sys"},
+		{"whole root", "mounts: {tmpfs: [{path: /}]}\n", "the path is the whole root filesystem", "rootfs"},
+		{"over proc", "mounts: {tmpfs: [{path: /proc/sys}]}\n", "a tmpfs cannot lie over /proc", "/dev/shm"},
+		{"no limit", "mounts: {tmpfs: [{path: /tmp, size: 0}]}\n", "mounts.tmpfs[/tmp].size: 0 is less than 4KiB", ""},
+		{"no inodes", "mounts: {tmpfs: [{path: /tmp, inodes: 0}]}\n", "mounts.tmpfs[/tmp].inodes: 0 is not between 1", ""},
+		{"format verbs in a path", "mounts: {tmpfs: [{path: /%s%d/}]}\n", "mounts.tmpfs[/%s%d/]: the path is not in its shortest form", ""},
+		{"bad destination", "network: {egress: [{to: example.com, why: x}]}\n", `"example.com" is not a destination`, "CIDR"},
+		{"near destination", "network: {egress: [{to: internets, why: x}]}\n", `did you mean "internet"?`, ""},
+		{"host bits", "network: {egress: [{to: 10.1.2.3/8, why: x}]}\n", `"10.1.2.3/8" has bits set behind the prefix`, "write 10.0.0.0/8"},
+		{"metadata service", "network: {egress: [{to: 169.254.169.254, why: x}]}\n", "169.254.169.254 is never reachable", "remove"},
+		{"IPv6 metadata service", "network: {egress: [{to: \"fd00:ec2::254\", why: x}]}\n", "never reachable", "remove"},
+		{"mapped address", "network: {egress: [{to: \"::ffff:10.0.0.1\", why: x}]}\n", "an IPv4 address written as IPv6", "write 10.0.0.1"},
+		{"zone", "network: {egress: [{to: \"fe80::1%eth0\", why: x}]}\n", "has a zone", ""},
+		{"bad port", "network: {egress: [{to: internet, ports: [443], why: x}]}\n", "must be text, and this reads as int", "443/tcp"},
+		{"port without protocol", "network: {egress: [{to: internet, ports: [\"443\"], why: x}]}\n", `"443" is not a port`, "443/tcp"},
+		{"ports backwards", "network: {egress: [{to: internet, ports: [9-8/tcp], why: x}]}\n", `"9-8/tcp" is not a port`, "8000-8100/tcp"},
+		{"no ports", "network: {egress: [{to: internet, ports: [], why: x}]}\n", "the list of ports is empty", "remove ports"},
+		{"extends nothing", "extends: []\n", "extends: the list is empty", "name a profile"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			wantError(t, decodeError(head+tt.body), tt.want, tt.hint)
+		})
+	}
+}
+
+func decodeError(document string) error {
+	_, err := Decode("t.yaml", []byte(document))
+	return err
+}
+
+// wantError checks the first line of an error and its hint.
+func wantError(t *testing.T, err error, want, hint string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("accepted; want %q", want)
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	if !strings.Contains(first, want) {
+		t.Errorf("got  %q\nwant %q", first, want)
+	}
+	if got := problem.HintOf(err); !strings.Contains(got, hint) {
+		t.Errorf("hint %q does not hold %q", got, hint)
+	}
+}
+
+func TestDecodeRefusesHeads(t *testing.T) {
+	tests := []struct{ name, document, want, hint string }{
+		{"empty", "", "t.yaml:1:1: the profile is empty", "apiVersion"},
+		{"only a comment", "# nothing\n", "t.yaml:1:1: the profile is empty", "apiVersion"},
+		{"text", "hello\n", "t.yaml:1:1: a profile must be a mapping, not a single value", "the keys here are"},
+		{"no version", "kind: Profile\nmetadata: {name: t}\n", "t.yaml:1:1: the profile does not say its apiVersion", "add the line apiVersion: safe-run.dev/v1"},
+		{"other version", "apiVersion: v2\nkind: Profile\nmetadata: {name: t}\n", `t.yaml:1:13: apiVersion "v2" is not known`, "safe-run.dev/v1"},
+		{"other kind", "apiVersion: safe-run.dev/v1\nkind: Pod\nmetadata: {name: t}\n", `t.yaml:2:7: kind "Pod" is not known`, "Profile"},
+		{"no name", "apiVersion: safe-run.dev/v1\nkind: Profile\n", "t.yaml:1:1: the profile has no metadata.name", "metadata"},
+		{"bad name", "apiVersion: safe-run.dev/v1\nkind: Profile\nmetadata: {name: My App}\n", `t.yaml:3:18: metadata.name: "My App" cannot be a name`, "lower-case"},
+		{"large", strings.Repeat("#", MaxSize+1), "t.yaml:1:1: the profile is larger than 256 KiB", "extends"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { wantError(t, decodeError(tt.document), tt.want, tt.hint) })
+	}
+}
+
+func TestDecodeReportsSeveralMistakes(t *testing.T) {
+	err := decodeError(head + "resources: {memmory: 1, pids: x}\nnetwork: {mod: none}\n")
+	var all Errors
+	if !errors.As(err, &all) || len(all) != 3 {
+		t.Fatalf("got %v", err)
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for i, prefix := range []string{"t.yaml:5:13: ", "t.yaml:5:31: ", "t.yaml:6:11: "} {
+		if !strings.HasPrefix(lines[i], prefix) {
+			t.Errorf("line %d is %q, want %s", i, lines[i], prefix)
+		}
+	}
+	aliased := decodeError(head + "rootfs: {why: &a x}\nnetwork: {why: *a}\n")
+	if aliased == nil || !strings.Contains(aliased.Error(), "\nt.yaml:6:16: anchors and aliases are not allowed") {
+		t.Errorf("an alias gives %v", aliased)
+	}
+	many := decodeError(head + strings.Repeat("x: 1\n", 500))
+	if errors.As(many, &all); len(all) > mostErrors {
+		t.Errorf("%d mistakes are reported", len(all))
+	}
+}
+
+func TestDecodeReadsJSON(t *testing.T) {
+	p, err := Decode("t.json", []byte(`{"apiVersion":"safe-run.dev/v1","kind":"Profile","metadata":{"name":"t"},
+		"extends":["default"],"resources":{"memory":"1GiB","cpus":0.5,"pids":64},"process":{"capabilities":[]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *p.Resources.Memory != 1<<30 || *p.Resources.CPUs != 500 || *p.Resources.Pids != 64 || p.Process.Capabilities == nil {
+		t.Errorf("read as %+v", p)
+	}
+}
+
+func TestDecodeFillsOrigins(t *testing.T) {
+	p, err := Decode("t.yaml", []byte(head+`
+extends: web
+process:
+  capabilities:
+    - name: NET_ADMIN
+      why: routes
+  root:
+    allow: true
+    why: legacy
+mounts:
+  tmpfs:
+    - {path: /tmp, size: 1m}
+network:
+  egress:
+    - to: internet
+      ports: [443/tcp, 80/tcp]
+      why: updates
+paths: {masked: [/proc/x]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Extends) != 1 || p.Extends[0] != "web" {
+		t.Errorf("extends %q", p.Extends)
+	}
+	want := map[string]Origin{
+		"extends[web]":                                {"t.yaml", 6, 10, ""},
+		"process.capabilities[NET_ADMIN]":             {"t.yaml", 9, 7, "routes"},
+		"process.root.allow":                          {"t.yaml", 12, 12, "legacy"},
+		"mounts.tmpfs[/tmp].size":                     {"t.yaml", 16, 26, ""},
+		"network.egress[internet 443/tcp,80/tcp]":     {"t.yaml", 19, 7, "updates"},
+		"network.egress[internet 443/tcp,80/tcp].to":  {"t.yaml", 19, 11, "updates"},
+		"paths.masked[/proc/x]":                       {"t.yaml", 22, 18, ""},
+		"network.egress[internet 443/tcp,80/tcp].why": {"t.yaml", 21, 12, "updates"},
+	}
+	for path, origin := range want {
+		if got := p.Origins[path]; got != origin {
+			t.Errorf("%s: %+v, want %+v", path, got, origin)
+		}
+	}
+	if got := p.Origin("mounts.tmpfs[/tmp].mode"); got.Line != 16 {
+		t.Errorf("what is not set has the origin of what is around it: %+v", got)
+	}
+	if got := p.Origin("resources.memory"); got != (Origin{}) {
+		t.Errorf("what nobody wrote has an origin: %+v", got)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(head + "resources: {memory: 1GiB, cpus: 0.5, pids: 7}\n"))
+	f.Add([]byte(head + "extends: [web, db]\nreplace: [paths.masked]\npaths: {masked: []}\n"))
+	f.Add([]byte(head + "mounts: {tmpfs: [{path: /tmp, mode: 01777, exec: true, why: jit}]}\n"))
+	f.Add([]byte(head + "network:\n  egress:\n  - {to: 10.0.0.0/8, ports: [1-2/udp], why: \"a\\tb\"}\n"))
+	f.Add([]byte(head + "process: {stopSignal: 15, stopTimeout: 1h, rlimits: [{name: core, soft: 0, hard: 0}]}\n"))
+	f.Add([]byte(`{"apiVersion":"safe-run.dev/v1","kind":"Profile","metadata":{"name":"t"}}`))
+	f.Add([]byte("a: &a [*a, <<: *a]\n---\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Decode("f", data)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "f:") || problem.HintOf(err) == "" {
+				t.Fatalf("an error without a place or a hint: %v", err)
+			}
+			return
+		}
+		out, err := Encode(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := Decode("g", out)
+		if err != nil {
+			t.Fatalf("what was written cannot be read: %v\n%s", err, out)
+		}
+		if changes := Diff(p, back); len(changes) > 0 || len(Looser(back, p)) > 0 {
+			t.Fatalf("changed by writing: %+v\n%s", changes, out)
+		}
+	})
+}
+
+// FuzzScalars feeds one text to every parser of single values.
+func FuzzScalars(f *testing.F) {
+	for _, seed := range []string{"512MiB", "1.5g", "500m", "0.25", "1m30s", "01777", "SIGRTMIN+3", "CAP_CHOWN", "bridge", "8000-8100/tcp", "10.0.0.0/8", "internet"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if v, err := ParseBytes(text); err == nil && v < 0 {
+			t.Fatalf("%q is %d bytes", text, v)
+		}
+		if v, err := ParseMilliCPU(text); err == nil && v < 0 {
+			t.Fatalf("%q is %d thousandths", text, v)
+		}
+		if v, err := ParseDuration(text); err == nil && v < 0 {
+			t.Fatalf("%q is %d ns", text, v)
+		}
+		if v, err := ParseMode(text); err == nil && v > 0o7777 {
+			t.Fatalf("%q is mode %o", text, uint32(v))
+		}
+		if v, err := ParseSignal(text); err == nil && (v.Number() < 1 || v.Number() > signalRTMax) {
+			t.Fatalf("%q is signal %q", text, v)
+		}
+		if r, err := parsePorts(text); err == nil && (r.First == 0 || r.First > r.Last || r.String() == "") {
+			t.Fatalf("%q is ports %v", text, r)
+		}
+		if p, err := parsePrefix(text); err == nil && p != p.Masked() {
+			t.Fatalf("%q is prefix %s", text, p)
+		}
+	})
+}
+
+// Documents of the largest size that are hard on a parser end soon, with an
+// error that has a place.
+func TestDecodeIsBounded(t *testing.T) {
+	for _, unit := range []string{"[", "{a: ", "- ", "? ", "#\n", "a:\n", "'", "\"\\x41", "- a\n", "!", "a: |\n", "x: 1\n", "[],", "\t", " ", "---\n", "&a *a "} {
+		start := time.Now()
+		err := decodeError(strings.Repeat(unit, MaxSize/len(unit)))
+		if err == nil || !strings.HasPrefix(err.Error(), "t.yaml:") {
+			t.Errorf("%q repeated: %v", unit, err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%q repeated takes %s", unit, took)
+		} else {
+			t.Logf("%q repeated takes %s", unit, took)
+		}
+	}
+}

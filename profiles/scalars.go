@@ -1,0 +1,85 @@
+package profiles
+
+import (
+	"strings"
+
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// UserFrom says whose user is taken.
+type UserFrom string
+
+// The user sources, tightest first.
+const (
+	UserFromProfile UserFrom = "profile"
+	UserFromImage   UserFrom = "image"
+)
+
+// NetworkMode is how a container is connected.
+type NetworkMode string
+
+// The network modes, tightest first.
+const (
+	NetworkNone   NetworkMode = "none"
+	NetworkBridge NetworkMode = "bridge"
+)
+
+var (
+	userFroms    = []string{string(UserFromProfile), string(UserFromImage)}
+	networkModes = []string{string(NetworkNone), string(NetworkBridge)}
+)
+
+// ParseUserFrom reads "image" or "profile".
+func ParseUserFrom(text string) (UserFrom, error) {
+	s, err := oneOf("user source", text, userFroms)
+	return UserFrom(s), err
+}
+
+// ParseNetworkMode reads "none" or "bridge".
+func ParseNetworkMode(text string) (NetworkMode, error) {
+	s, err := oneOf("network mode", text, networkModes)
+	return NetworkMode(s), err
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (u *UserFrom) UnmarshalText(text []byte) (err error) {
+	*u, err = ParseUserFrom(string(text))
+	return err
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *NetworkMode) UnmarshalText(text []byte) (err error) {
+	*m, err = ParseNetworkMode(string(text))
+	return err
+}
+
+// oneOf finds text among the values allowed.
+func oneOf(what, text string, allowed []string) (string, error) {
+	for _, a := range allowed {
+		if a == text {
+			return a, nil
+		}
+	}
+	hint := "write one of: " + strings.Join(allowed, ", ")
+	return "", problem.New(hint, "%q is not a %s%s", text, what, didYouMean(text, allowed))
+}
+
+// rank is the place of a value in its list, tightest first. A value that is
+// not in the list ranks loosest, so that it never wins a meet.
+func rank(text string, list []string) int {
+	for i, s := range list {
+		if s == text {
+			return i
+		}
+	}
+	return len(list)
+}
+
+// badScalar is the error of a value that does not read as what it should be.
+func badScalar(what, text, hint string) error {
+	const most = 40
+	if len(text) > most {
+		text = text[:most] + "..."
+	}
+	return problem.New(hint, "%q is not a %s", text, what)
+}

@@ -1,0 +1,260 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/sandbox/network"
+	"github.com/safe-run/safe-run/sandbox/rootfs"
+	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/spec"
+)
+
+// Cmd is a plan about to run, in the shape of exec.Cmd: fill in the exported
+// fields, then Start, Wait and Close. A Cmd runs once.
+type Cmd struct {
+	Plan  *spec.Plan
+	Lease *Lease
+	// Driver is the host's cgroup driver: "systemd" or "cgroupfs".
+	Driver string
+
+	// Stdin, Stdout and Stderr are copied to and from the first process; nil
+	// is /dev/null. They are not used with a terminal.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+
+	// Ports are the published ports with those that were chosen, after Start.
+	Ports []spec.Port
+
+	container *runc.Container
+	ports     *network.Reservation
+	link      *network.Attachment
+	io        *stdio
+	terminal  *os.File
+	asked     atomic.Int32 // the last signal sent
+	killed    atomic.Bool  // it was turned into SIGKILL
+}
+
+// Start makes the sandbox and runs its first process. When it fails nothing is
+// left; Close must be called all the same, to give the lease back.
+func (c *Cmd) Start(ctx context.Context) error {
+	steps := []func(context.Context) error{
+		c.reserve, c.create, c.attach, c.release,
+	}
+	for _, step := range steps {
+		err := ctx.Err()
+		if err == nil {
+			err = step(ctx)
+		}
+		if err != nil {
+			c.abort()
+			return err
+		}
+	}
+	return nil
+}
+
+// reserve takes the host ports before anything exists that would have to be
+// undone, and writes down what is about to.
+func (c *Cmd) reserve(context.Context) error {
+	err := network.Check(c.Plan.Network)
+	if err != nil {
+		return err
+	}
+	if c.ports, err = network.Reserve(c.Plan.Network.Publish); err != nil {
+		return err
+	}
+	c.Ports = c.ports.Ports()
+	return c.Lease.note(c.Plan, c.Driver, c.Ports)
+}
+
+// create assembles the root and creates the container on the thread.
+func (c *Cmd) create(context.Context) error {
+	cfg := runc.Config{
+		ID:      c.Lease.ID,
+		State:   c.Lease.store.RuntimeDir(c.Lease.ID),
+		OCI:     c.Plan.OCI,
+		Systemd: c.Driver == "systemd",
+	}
+	var console *os.File
+	if c.Plan.OCI.Process.Terminal {
+		parent, child, err := consolePair()
+		if err != nil {
+			return err
+		}
+		defer parent.Close()
+		defer child.Close()
+		console, cfg.Console = parent, child
+	} else {
+		uid, gid := c.hostUser()
+		var err error
+		if c.io, err = newStdio(c, uid, gid); err != nil {
+			return err
+		}
+		cfg.Stdin, cfg.Stdout, cfg.Stderr = c.io.child[0], c.io.child[1], c.io.child[2]
+	}
+	err := c.Lease.thread.Do(func() (err error) {
+		dir := c.Lease.store.RootfsDir(c.Lease.ID)
+		if cfg.Rootfs, err = rootfs.Assemble(c.Plan.Rootfs, dir, c.Lease.ids); err != nil {
+			return err
+		}
+		c.container, err = runc.Create(cfg)
+		return err
+	})
+	if err == nil && console != nil {
+		c.terminal, err = ReceiveFile(console)
+	}
+	return err
+}
+
+// hostUser is the first process's user as the host numbers it.
+func (c *Cmd) hostUser() (uid, gid int) {
+	user := c.Plan.OCI.Process.User
+	for _, ns := range c.Plan.OCI.Linux.Namespaces {
+		if ns.Type == "user" {
+			return int(c.Lease.IDs.First + user.UID), int(c.Lease.IDs.First + user.GID)
+		}
+	}
+	return int(user.UID), int(user.GID)
+}
+
+// attach connects the network while the first process still waits.
+func (c *Cmd) attach(ctx context.Context) (err error) {
+	if c.Plan.Network.Mode == spec.NetworkNone {
+		return nil // libcontainer brings the loopback interface up
+	}
+	plan := c.Plan.Network
+	plan.Publish = c.Ports
+	c.link, err = network.Attach(ctx, network.Config{
+		ID: c.Lease.ID, Slot: c.Lease.Slot, Network: plan, State: c.Lease.store.Root,
+	}, c.container.Pid())
+	return err
+}
+
+// release lets the first process run its program.
+func (c *Cmd) release(context.Context) error {
+	if c.Plan.Limits.OOMGroup {
+		if err := c.watchOOM(); err != nil {
+			return err
+		}
+	}
+	if err := c.container.Start(); err != nil {
+		return err
+	}
+	if c.io != nil {
+		c.io.started()
+	}
+	return nil
+}
+
+// watchOOM kills the whole container on the first out-of-memory kill. cgroup
+// version 2 does that by itself (memory.oom.group); version 1 cannot.
+func (c *Cmd) watchOOM() error {
+	oom, err := c.container.OOM()
+	if err != nil {
+		return err
+	}
+	go func() {
+		for range oom {
+			_ = c.container.Signal(unix.SIGKILL)
+		}
+	}()
+	return nil
+}
+
+// abort undoes a start that failed half way.
+func (c *Cmd) abort() {
+	if c.container != nil {
+		_ = c.container.Signal(unix.SIGKILL)
+		_, _ = c.container.Wait()
+	}
+	if c.io != nil {
+		c.io.close()
+	}
+}
+
+// Wait waits for the first process to end and says how it ended. It returns an
+// *runc.ExecError when the program could not be run at all.
+func (c *Cmd) Wait() (Exit, error) {
+	status, err := c.container.Wait()
+	if err != nil && !status.Exited() && !status.Signaled() {
+		return Exit{}, err
+	}
+	var failed *runc.ExecError
+	if !c.container.Executed() && status.ExitStatus() == execCode {
+		failed = &runc.ExecError{Program: c.Plan.OCI.Process.Args[0], Reason: "the kernel refused it"}
+	}
+	if c.io != nil {
+		failed = c.io.drain(failed)
+	}
+	if failed != nil {
+		return Exit{}, failed
+	}
+	exit := newExit(status, c.container.Usage(), c.Plan.Limits)
+	exit.attribute(syscall.Signal(c.asked.Load()), c.killed.Load())
+	if c.io != nil {
+		exit.OutputLost = c.io.lostOutput()
+	}
+	return exit, nil
+}
+
+// Terminal is the master of the container's terminal, when the plan has one.
+func (c *Cmd) Terminal() *os.File { return c.terminal }
+
+// Signal sends a signal to the first process; os.ErrProcessDone when it has
+// ended.
+//
+// The kernel drops a signal for the first process of a pid namespace that has
+// no handler for it (pid_namespaces(7)), so that a plain program could not be
+// stopped by Ctrl-C. A signal that would end any other process kills it here,
+// and the exit says so.
+func (c *Cmd) Signal(sig syscall.Signal) error {
+	c.asked.Store(int32(sig))
+	if ends(sig) && c.container.Deaf(sig) {
+		c.killed.Store(true)
+		return c.container.Signal(unix.SIGKILL)
+	}
+	return c.container.Signal(sig)
+}
+
+// ends says whether sig is one that people and supervisors end programs with.
+func ends(sig syscall.Signal) bool {
+	return sig == unix.SIGTERM || sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGHUP
+}
+
+// Freeze stops every process; Thaw lets them go on.
+func (c *Cmd) Freeze() error { return c.container.Freeze() }
+
+// Thaw undoes Freeze.
+func (c *Cmd) Thaw() error { return c.container.Thaw() }
+
+// Close removes everything: mounts, network, cgroup, and at last state and id
+// range. When something cannot be removed the ids stay taken, and the warden
+// goes on.
+func (c *Cmd) Close() error {
+	var errs []error
+	// First, because the kernel takes the mounts down on the side.
+	c.Lease.thread.Close()
+	if c.link != nil {
+		errs = append(errs, c.link.Detach())
+	}
+	if c.ports != nil {
+		errs = append(errs, c.ports.Close())
+	}
+	if c.container != nil {
+		errs = append(errs, c.container.Destroy())
+	}
+	if c.terminal != nil {
+		c.terminal.Close()
+	}
+	if err := errors.Join(errs...); err != nil {
+		return c.Lease.abandon(err)
+	}
+	return c.Lease.Close()
+}

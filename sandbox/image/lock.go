@@ -1,0 +1,77 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock is a flock(2) on a file of the store. The kernel releases it when the
+// process ends, however it ends.
+type Lock struct {
+	f *os.File
+}
+
+// lockPoll is how often a lock that somebody else holds is tried again.
+const lockPoll = 20 * time.Millisecond
+
+// Share takes the lock of a tree together with others that use it: it is not
+// removed while the lock is held.
+func (s *Store) Share(ctx context.Context, digest string) (*Lock, error) {
+	return s.lock(ctx, digest, unix.LOCK_SH)
+}
+
+// Exclude takes the lock of a tree alone, to make or to remove it.
+func (s *Store) Exclude(ctx context.Context, digest string) (*Lock, error) {
+	return s.lock(ctx, digest, unix.LOCK_EX)
+}
+
+func (s *Store) lock(ctx context.Context, digest string, how int) (*Lock, error) {
+	if !ValidDigest(digest) {
+		return nil, fmt.Errorf("lock of %q: not a digest", digest)
+	}
+	path := s.path("locks", strings.Replace(digest, ":", "-", 1))
+	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := Flock(ctx, f, how); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Lock{f: f}, nil
+}
+
+// Release gives the lock back. It may be called more than once, and on nil.
+func (l *Lock) Release() error {
+	if l == nil || l.f == nil {
+		return nil
+	}
+	f := l.f
+	l.f = nil
+	return f.Close()
+}
+
+// Flock waits for a flock(2) on f until ctx is done. It polls, because a
+// blocked flock cannot be interrupted from Go.
+func Flock(ctx context.Context, f *os.File, how int) error {
+	for {
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("flock %s: %w", f.Name(), err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for the lock %s: %w", f.Name(), ctx.Err())
+		case <-time.After(lockPoll):
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// DefaultStore is where images are unpacked.
+const DefaultStore = "/var/lib/safe-run"
+
+// Store is a directory of unpacked images:
+//
+//	images/sha256-<hex>/rootfs   one flattened tree a manifest
+//	locks/sha256-<hex>           shared while a tree is in use, exclusive to make or remove it
+//	records/<hex>.json           what a reference was unpacked to
+//	tmp/                         work that is not finished, or was interrupted
+type Store struct {
+	dir string // absolute, symbolic links resolved
+}
+
+var storeDirs = []string{"images", "locks", "records", "tmp"}
+
+// OpenStore opens the store at dir; the empty string is the default one.
+// Whoever may write to it decides what root runs: it must belong to the caller
+// and be writable for nobody else. errors.Is(err, fs.ErrNotExist) when there
+// is none.
+func OpenStore(dir string) (*Store, error) {
+	if dir == "" {
+		dir = DefaultStore
+	}
+	abs, err := filepath.Abs(dir)
+	if err == nil {
+		abs, err = filepath.EvalSymlinks(abs)
+	}
+	if err != nil {
+		return nil, problem.New("name another directory with --store", "image store %s: %w", dir, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(abs, &st); err != nil {
+		return nil, problem.New("name another directory with --store", "image store %s: %w", dir, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		return nil, problem.New("name another directory with --store", "image store %s is not a directory", dir)
+	case int(st.Uid) != os.Geteuid():
+		return nil, problem.New("run as its owner, or name another directory with --store",
+			"image store %s belongs to uid %d, not to uid %d", dir, st.Uid, os.Geteuid())
+	case st.Mode&0o022 != 0:
+		return nil, problem.New("chmod go-w "+dir, "image store %s can be written by others (mode %04o)", dir, st.Mode&0o7777)
+	}
+	return &Store{dir: abs}, nil
+}
+
+// CreateStore opens the store at dir and makes what is missing of it, whatever
+// the umask.
+func CreateStore(dir string) (*Store, error) {
+	if dir == "" {
+		dir = DefaultStore
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return nil, problem.New("name another directory with --store", "image store %s: %w", dir, err)
+	}
+	// A store that is there keeps its mode: OpenStore judges it.
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, problem.New("run as root, or name another directory with --store", "image store %s: %w", dir, err)
+	}
+	s, err := OpenStore(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range storeDirs {
+		path := s.path(name)
+		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, problem.New("run as root, or name another directory with --store", "image store %s: %w", dir, err)
+		}
+		if err := os.Chmod(path, 0o700); err != nil {
+			return nil, fmt.Errorf("image store %s: %w", dir, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *Store) path(elem ...string) string {
+	return filepath.Join(append([]string{s.dir}, elem...)...)
+}
+
+// Path is the store's own directory, absolute, symbolic links resolved.
+func (s *Store) Path() string { return s.dir }
+
+// Rootfs is the absolute path of the tree of a manifest digest.
+func (s *Store) Rootfs(digest string) string { return s.path(treePath(digest)) }
+
+// Image is the absolute path of the directory that holds that tree.
+func (s *Store) Image(digest string) string { return filepath.Dir(s.Rootfs(digest)) }
+
+// Tmp is the absolute path of the directory of unfinished work.
+func (s *Store) Tmp() string { return s.path("tmp") }
+
+// Has reports whether the tree of a manifest digest is complete. It is only
+// meaningful while its lock is held.
+func (s *Store) Has(digest string) bool { return isDirectory(s.Rootfs(digest)) }
+
+func treePath(digest string) string {
+	return filepath.Join("images", strings.Replace(digest, ":", "-", 1), "rootfs")
+}

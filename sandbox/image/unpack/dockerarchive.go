@@ -1,0 +1,166 @@
+package unpack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// dockerArchive is what docker save writes: manifest.json names the configs
+// and layers of its images by file. There is no manifest with a digest in it;
+// one is made from what is there, so that the same archive always has the same
+// digest. It is not the digest that a registry knows the image by.
+type dockerArchive struct {
+	*archive
+	ctx    context.Context
+	limits Limits
+	images tarball.Manifest
+}
+
+func openDockerArchive(ctx context.Context, ref image.Reference, w *workspace, l Limits) (source, error) {
+	a, err := openArchive(ctx, ref.Path, w, l)
+	if err != nil {
+		return nil, err
+	}
+	d := &dockerArchive{archive: a, ctx: ctx, limits: l}
+	if err := d.read(ref); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return d, nil
+}
+
+func (d *dockerArchive) read(ref image.Reference) error {
+	data, err := readWhole(d, "manifest.json")
+	if errors.Is(err, fs.ErrNotExist) {
+		if d.has("oci-layout") {
+			ref.Transport = image.OCIArchive
+			return problem.New("write "+ref.String(), "%s is not a docker archive but an OCI archive", ref.Path)
+		}
+		return problem.New("docker save writes one", "it is not a docker archive: it has no manifest.json")
+	}
+	if err != nil {
+		return err
+	}
+	return decode(data, &d.images, "manifest.json")
+}
+
+func (d *dockerArchive) choose(tag, arch string) (*choice, error) {
+	img, err := d.named(tag)
+	if err != nil {
+		return nil, err
+	}
+	// Before anything is read for them: one file may be named many times.
+	if len(img.Layers) > d.limits.Layers {
+		return nil, over("", "more than %d layers", d.limits.Layers)
+	}
+	raw, err := readWhole(d, img.Config)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, problem.New("save the image again", "the config %q is referred to but is not there", img.Config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	config, err := readConfig(raw, len(img.Layers), arch)
+	if err != nil {
+		return nil, err
+	}
+	m := v1.Manifest{
+		SchemaVersion: 2,
+		MediaType:     types.DockerManifestSchema2,
+		Config:        v1.Descriptor{MediaType: types.DockerConfigJSON, Size: int64(len(raw)), Digest: hashBytes(raw)},
+	}
+	c := &choice{config: config}
+	for i, file := range img.Layers {
+		l, desc, err := d.layer(file, config.RootFS.DiffIDs[i])
+		if err != nil {
+			return nil, err
+		}
+		m.Layers = append(m.Layers, desc)
+		c.layers = append(c.layers, l)
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	c.digest = hashBytes(data).String()
+	return c, nil
+}
+
+// layer describes a layer file. One that is not compressed has its diff id as
+// its digest, which is checked when it is unpacked; a compressed one is read
+// to know its digest.
+func (d *dockerArchive) layer(file string, diffID v1.Hash) (layer, v1.Descriptor, error) {
+	open := func() (io.ReadCloser, error) {
+		r, _, err := d.open(file)
+		return r, err
+	}
+	r, n, err := d.open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return layer{}, v1.Descriptor{}, problem.New("save the image again", "the layer %q is referred to but is not there", file)
+	}
+	if err != nil {
+		return layer{}, v1.Descriptor{}, err
+	}
+	defer r.Close()
+	desc := v1.Descriptor{MediaType: types.DockerUncompressedLayer, Size: n, Digest: diffID}
+	start := make([]byte, 4)
+	if got, err := io.ReadFull(r, start); err == nil && compressionOf(start[:got]) != plainTar {
+		whole, err := open()
+		if err != nil {
+			return layer{}, v1.Descriptor{}, err
+		}
+		desc.MediaType = types.DockerLayer
+		if desc.Digest, err = hashOf(interruptible{d.ctx, whole}); err != nil {
+			return layer{}, v1.Descriptor{}, fmt.Errorf("layer %q: %w", file, err)
+		}
+	}
+	return layer{digest: desc.Digest, size: n, diffID: diffID, open: open}, desc, nil
+}
+
+// named finds the image called tag. docker.io/library/nginx:latest and nginx
+// are the same name.
+func (d *dockerArchive) named(tag string) (*tarball.Descriptor, error) {
+	var names []string
+	for _, img := range d.images {
+		names = append(names, img.RepoTags...)
+	}
+	slices.Sort(names)
+	switch {
+	case len(d.images) == 0:
+		return nil, problem.New("", "there is no image in it")
+	case tag == "" && len(d.images) == 1:
+		return &d.images[0], nil
+	case tag == "":
+		return nil, problem.New("name one after a colon, as docker-archive:FILE:NAME", "there are %d images in it: %s", len(d.images), list(names))
+	}
+	for i, img := range d.images {
+		if slices.ContainsFunc(img.RepoTags, func(n string) bool { return sameName(n, tag) }) {
+			return &d.images[i], nil
+		}
+	}
+	if len(names) == 0 {
+		return nil, problem.New("leave the name out", "there is no image called %q in it, and none has a name", tag)
+	}
+	return nil, problem.New("name one of those after a colon, for example :"+names[0], "there is no image called %q in it, only %s", tag, list(names))
+}
+
+func sameName(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, errX := name.NewTag(a)
+	y, errY := name.NewTag(b)
+	return errX == nil && errY == nil && x.Name() == y.Name()
+}

@@ -1,0 +1,57 @@
+package unpack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"unicode"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// explain makes err the one line that is shown, with the image in front and a
+// hint. Names from the image may be part of it: what cannot be printed is
+// escaped.
+func explain(ref image.Reference, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return &problem.Error{What: "image " + ref.String() + ": interrupted", Err: err}
+	}
+	what := err.Error()
+	if prefix := "image " + ref.String(); !strings.HasPrefix(what, prefix) {
+		what = prefix + ": " + what
+	}
+	return &problem.Error{What: printable(what), Hint: printable(hint(err)), Err: err}
+}
+
+func hint(err error) string {
+	if h := problem.HintOf(err); h != "" {
+		return h
+	}
+	switch {
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return "free some space, or name a store on another disk with --store"
+	case errors.Is(err, unix.EROFS):
+		return "name a store that can be written with --store"
+	case errors.Is(err, fs.ErrPermission):
+		return "run as root: an image's files have owners of their own"
+	}
+	return ""
+}
+
+// printable escapes what would not show on one line.
+func printable(s string) string {
+	var out strings.Builder
+	for _, c := range strings.ToValidUTF8(s, "?") {
+		if unicode.IsPrint(c) {
+			out.WriteRune(c)
+		} else {
+			fmt.Fprintf(&out, "\\x%02x", c)
+		}
+	}
+	return out.String()
+}

@@ -1,0 +1,6 @@
+/* Entry points that run before the Go runtime; see early.c. */
+#ifndef SAFE_RUN_EARLY_H
+#define SAFE_RUN_EARLY_H
+void safe_run_warden(void);
+int safe_run_reaper(int argc, char **argv);
+#endif

@@ -1,0 +1,46 @@
+// Package initproc is what the binary does when it is executed again: as the
+// container's init, as the warden, and as the first process that reaps.
+//
+// Its C constructors run before Go does in whoever imports it, so only main
+// packages and test mains may.
+package initproc
+
+/*
+#include "early.h"
+*/
+import "C"
+
+import (
+	"os"
+
+	"github.com/opencontainers/runc/libcontainer"
+	_ "github.com/opencontainers/runc/libcontainer/nsenter" // libcontainer's own constructor
+	"golang.org/x/sys/unix"
+)
+
+// WardenName is the argv[0] that makes the binary a warden.
+const WardenName = "safe-run-warden"
+
+// ReaperPath is where the binary is mounted to be the container's first
+// process; its base name is the argv[0] that makes it one.
+const ReaperPath = "/.safe-run-init"
+
+func init() {
+	if len(os.Args) < 2 || os.Args[1] != "init" || os.Getenv("_LIBCONTAINER_INITPIPE") == "" {
+		return
+	}
+	// fork(2) clears the parent-death signal, and this process is a fork of
+	// the one that libcontainer set it for. From here on libcontainer keeps
+	// it across the change of user.
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	libcontainer.Init() // never returns
+}
+
+// Warden says whether this process is a warden whose launcher has died
+// without cleaning up, and of which sandbox below which state directory.
+func Warden() (root, id string, ok bool) {
+	if len(os.Args) == 3 && os.Args[0] == WardenName {
+		return os.Args[1], os.Args[2], true
+	}
+	return "", "", false
+}

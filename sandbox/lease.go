@@ -1,0 +1,219 @@
+// Package sandbox runs a plan: start, wait, signal, and the removal of
+// everything that was taken, whatever happened in between.
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/safe-run/safe-run/sandbox/network"
+	"github.com/safe-run/safe-run/sandbox/rootfs"
+	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// WardenName is argv[0] of a warden; initproc.WardenName is the same, but
+// only mains may import that package.
+const WardenName = "safe-run-warden"
+
+// Lease is an identity taken for one sandbox: id, name and id range, watched
+// by a warden that gives them back if this process is killed.
+type Lease struct {
+	spec.Instance
+	Slot   int
+	store  *state.Store
+	record state.Record
+	warden *exec.Cmd
+	alive  *os.File // the warden's standard input is the other end
+	ids    *rootfs.IDs
+	thread *rootfs.Thread // in a mount namespace of its own
+}
+
+// Readiness is what every launch needs whatever it runs: the state directory,
+// a warden, and a thread in a mount namespace of its own. It is begun before the command line is read, and costs a launch
+// little, because it goes on beside.
+type Readiness struct {
+	done  chan struct{}
+	lease *Lease // without an identity yet; nil once taken
+	err   error
+}
+
+// Begin begins to get ready below root. Either Take or Cancel must follow.
+func Begin(root string) *Readiness {
+	runc.Prime()
+	r := &Readiness{done: make(chan struct{})}
+	go func() {
+		defer close(r.done)
+		store, err := state.Open(root)
+		if err != nil {
+			r.err = err
+			return
+		}
+		// The warden comes before anything that it would have to remove.
+		l := &Lease{Instance: spec.Instance{ID: state.NewID()}, store: store}
+		if r.err = l.startWarden(); r.err != nil {
+			return
+		}
+		if l.thread, r.err = rootfs.NewThread(); r.err != nil {
+			r.err = errors.Join(r.err, l.dismissWarden())
+			return
+		}
+		r.lease = l
+	}()
+	return r
+}
+
+// Take reserves an identity. An empty name gets the id's first twelve digits.
+func (r *Readiness) Take(name string, ids spec.IDRange) (*Lease, error) {
+	<-r.done
+	if r.err != nil {
+		return nil, r.err
+	}
+	l := r.lease
+	r.lease = nil
+	var err error
+	l.record, err = l.store.Take(l.ID, name, int(ids.Count/spec.IDsPerContainer))
+	if err != nil {
+		l.thread.Close()
+		return nil, errors.Join(err, l.dismissWarden())
+	}
+	l.Name, l.Slot = l.record.Name, l.record.Slot
+	l.IDs = spec.IDRange{
+		First: ids.First + uint32(l.Slot)*spec.IDsPerContainer,
+		Count: spec.IDsPerContainer,
+	}
+	l.ids = rootfs.StartIDs(l.IDs)
+	return l, nil
+}
+
+// Cancel ends what has not been taken; after Take, or again, it does nothing.
+func (r *Readiness) Cancel() {
+	<-r.done
+	if r.lease != nil {
+		r.lease.thread.Close()
+		_ = r.lease.dismissWarden() // it has nothing to collect
+		r.lease = nil
+	}
+}
+
+// startWarden starts the process that cleans up when this one is killed. It
+// has a session of its own, so that what a terminal or a shell sends to this
+// process's group does not reach it.
+func (l *Lease) startWarden() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	l.warden = &exec.Cmd{
+		Path:        "/proc/self/exe",
+		Args:        []string{WardenName, l.store.Root, l.ID},
+		Env:         []string{},
+		Dir:         "/",
+		Stdin:       r,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if err := l.warden.Start(); err != nil {
+		w.Close()
+		return fmt.Errorf("start the warden: %w", err)
+	}
+	l.alive = w
+	return nil
+}
+
+// note writes down what a collector needs before it comes into being.
+func (l *Lease) note(plan *spec.Plan, driver string, ports []spec.Port) error {
+	l.record.CgroupsPath, l.record.CgroupDriver = plan.OCI.Linux.CgroupsPath, driver
+	l.record.Image, l.record.Profile = plan.Image.Reference, plan.Profile
+	for _, p := range ports {
+		l.record.Ports = append(l.record.Ports, fmt.Sprintf("%s:%d->%d/%s", p.HostIP, p.HostPort, p.ContainerPort, p.Protocol))
+	}
+	l.record.StopSignal, l.record.StopTimeout = plan.Lifecycle.StopSignal, plan.Lifecycle.StopTimeout
+	return l.store.Save(l.record)
+}
+
+// Close gives the identity back and dismisses the warden.
+func (l *Lease) Close() error {
+	l.thread.Close()
+	return errors.Join(l.ids.Close(), l.store.Release(l.record), l.dismissWarden())
+}
+
+// dismissWarden tells the warden that there is nothing to collect.
+func (l *Lease) dismissWarden() error {
+	_, err := l.alive.Write([]byte{1})
+	l.alive.Close()
+	return errors.Join(err, l.warden.Wait())
+}
+
+// abandon leaves the rest to the warden, as if this process had been killed:
+// the identity is given back once nothing of the sandbox is left, and stays on
+// record otherwise, so that nobody else gets its ids before. reason is what
+// could not be removed here; it is returned when the warden failed, too.
+func (l *Lease) abandon(reason error) error {
+	err := l.ids.Close()
+	l.alive.Close()
+	if werr := l.warden.Wait(); werr != nil {
+		return problem.New("run `safe-run gc` when the cause is gone", "%s is not removed: %w", l.Name, errors.Join(reason, err))
+	}
+	return err
+}
+
+// Collect removes what a sandbox left whose launcher is gone. It is
+// idempotent and may run beside other collectors.
+func Collect(root, id string) error {
+	store := &state.Store{Root: root}
+	rec, err := store.Load(id)
+	if err != nil {
+		// Without a record nothing was made yet but claims and a directory.
+		rec = state.Record{ID: id, Slot: -1}
+	}
+	err = errors.Join(
+		runc.Remove(rec.CgroupsPath, rec.CgroupDriver == "systemd"),
+		network.Remove(root, id),
+	)
+	if err != nil {
+		// What could not be removed stays on record for the next attempt.
+		return fmt.Errorf("sandbox %s: %w", rec.Name, err)
+	}
+	return errors.Join(store.Release(rec), store.ReleaseClaims())
+}
+
+// Collected names one sandbox that CollectAll removed.
+type Collected struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// CollectAll removes what every sandbox left whose launcher is gone.
+func CollectAll(root string) ([]Collected, error) {
+	store := &state.Store{Root: root}
+	ids, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	var out []Collected
+	var errs []error
+	for _, id := range ids {
+		if store.Live(id) {
+			continue
+		}
+		rec, err := store.Load(id)
+		if err != nil {
+			rec.Name = id[:12] // its name was not yet written down
+		}
+		if err := Collect(root, id); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, Collected{ID: id, Name: rec.Name})
+	}
+	// What is left is asked for again under the network's lock: a sandbox may
+	// have come since, and one that could not be collected keeps its record.
+	errs = append(errs, network.Sweep(root, store.Known), store.ReleaseClaims())
+	return out, errors.Join(errs...)
+}

@@ -1,0 +1,159 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// Info is what is known of a sandbox from outside.
+type Info struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Image    string    `json:"image"`
+	Profile  string    `json:"profile"`
+	Created  time.Time `json:"created"`
+	Launcher int       `json:"launcher"`
+	// Status is "running", or "dead" when the launcher is gone and nothing
+	// has been collected yet.
+	Status string `json:"status"`
+	// Ports are the published ports: "127.0.0.1:8080->80/tcp".
+	Ports []string `json:"ports,omitempty"`
+}
+
+// List gives the sandboxes below root, newest first.
+func List(root string) ([]Info, error) {
+	records, err := records(root)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Info, 0, len(records))
+	for _, rec := range records {
+		info := Info{
+			ID: rec.ID, Name: rec.Name, Image: rec.Image, Profile: rec.Profile,
+			Created: rec.Created, Launcher: rec.Launcher, Status: "running", Ports: rec.Ports,
+		}
+		if !rec.Alive() {
+			info.Status = "dead"
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+func records(root string) ([]state.Record, error) {
+	store := &state.Store{Root: root}
+	ids, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	var out []state.Record
+	for _, id := range ids {
+		// One that cannot be read is just being made or removed.
+		if rec, err := store.Load(id); err == nil {
+			out = append(out, rec)
+		}
+	}
+	slices.SortFunc(out, func(a, b state.Record) int { return b.Created.Compare(a.Created) })
+	return out, nil
+}
+
+// find looks for a sandbox by name, or by the beginning of its id.
+func find(root, ref string) (state.Record, error) {
+	all, err := records(root)
+	if err != nil {
+		return state.Record{}, err
+	}
+	var found []state.Record
+	for _, rec := range all {
+		if rec.Name == ref || rec.ID == ref {
+			return rec, nil
+		}
+		if ref != "" && strings.HasPrefix(rec.ID, ref) {
+			found = append(found, rec)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return state.Record{}, problem.New("`safe-run ps` lists what runs", "no container %q", ref)
+	case 1:
+		return found[0], nil
+	}
+	return state.Record{}, problem.New("type more digits, or the name", "%q is the beginning of %d containers' ids", ref, len(found))
+}
+
+// Stop asks a sandbox of another process to end: its stop signal first, and
+// after its time, or grace when that is not nil, SIGKILL. It returns once the
+// launcher has cleaned up and gone.
+func Stop(root, ref string, grace *time.Duration) error {
+	rec, err := find(root, ref)
+	if err != nil {
+		return err
+	}
+	// The descriptor names this very process, whatever becomes of its number
+	// (pidfd_open(2)); the start time says that it is the launcher still.
+	launcher, err := unix.PidfdOpen(rec.Launcher, 0)
+	if err != nil || !rec.Alive() {
+		return Collect(root, rec.ID)
+	}
+	defer unix.Close(launcher)
+	timeout := rec.StopTimeout
+	if grace != nil {
+		timeout = *grace
+	}
+	sig := unix.SignalNum(rec.StopSignal)
+	if sig == 0 {
+		sig = unix.SIGTERM
+	}
+	if err := unix.PidfdSendSignal(launcher, sig, nil, 0); err != nil {
+		return problem.New("stop it as the user who started it, or as root", "stop %s: %w", rec.Name, err)
+	}
+	if ended(launcher, timeout) {
+		return nil
+	}
+	// The warden kills what the launcher leaves.
+	if err := unix.PidfdSendSignal(launcher, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill %s: %w", rec.Name, err)
+	}
+	return awaitCollected(root, rec)
+}
+
+// ended waits for a process to end.
+func ended(pidfd int, timeout time.Duration) bool {
+	deadline := time.Now().Add(timeout)
+	for {
+		left := time.Until(deadline)
+		if left < 0 {
+			return false
+		}
+		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, int(left.Milliseconds())+1)
+		if err == nil && n > 0 {
+			return true
+		}
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return false
+		}
+	}
+}
+
+// collectTimeout bounds the wait for a warden.
+const collectTimeout = 10 * time.Second
+
+// awaitCollected waits until the warden has removed everything.
+func awaitCollected(root string, rec state.Record) error {
+	store := &state.Store{Root: root}
+	for deadline := time.Now().Add(collectTimeout); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if _, err := store.Load(rec.ID); err != nil {
+			return nil
+		}
+	}
+	return problem.New("run `safe-run gc`", "%s was killed, but not everything of it has been removed", rec.Name)
+}

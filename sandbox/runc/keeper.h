@@ -1,0 +1,1 @@
+int safe_run_keeper(int cgroup);

@@ -1,0 +1,364 @@
+// Package state keeps what must outlive a launcher that is killed: one record
+// a sandbox, the slots of host ids, and the names in use. Everything lives in
+// small files below one directory (by default /run/safe-run) and every change
+// is a create with O_EXCL, a rename or a remove.
+//
+//	ids/SLOT          taken slots; the content is the sandbox id
+//	names/NAME        taken names; the content is the sandbox id
+//	sandboxes/ID/     record.json, the mount point of the root, libcontainer's state
+package state
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// DefaultRoot is where state is kept. It does not survive a reboot, and
+// neither does what it describes.
+const DefaultRoot = "/run/safe-run"
+
+// Record is what is known of one sandbox.
+type Record struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`
+	Slot    int       `json:"slot"`
+	Created time.Time `json:"created"`
+	// Launcher is the process that owns the sandbox, and LauncherStart its
+	// start time in clock ticks (proc(5) stat field 22), so that a reused pid
+	// is not taken for it.
+	Launcher      int    `json:"launcher"`
+	LauncherStart uint64 `json:"launcherStart"`
+	// CgroupsPath and CgroupDriver find the control group.
+	CgroupsPath  string `json:"cgroupsPath,omitempty"`
+	CgroupDriver string `json:"cgroupDriver,omitempty"`
+	Image        string `json:"image,omitempty"`
+	Profile      string `json:"profile,omitempty"`
+	// Ports are the published ports, for people: "127.0.0.1:8080->80/tcp".
+	Ports []string `json:"ports,omitempty"`
+	// StopSignal by name and StopTimeout are how the sandbox is asked to end.
+	StopSignal  string        `json:"stopSignal,omitempty"`
+	StopTimeout time.Duration `json:"stopTimeout,omitempty"`
+}
+
+// Store is a state directory.
+type Store struct{ Root string }
+
+// Open makes the directories of a store when they are missing. They can be
+// traversed but not listed by others, because the container's init, already
+// an unprivileged user, walks through them to its root.
+func Open(root string) (*Store, error) {
+	for _, dir := range []string{"", "ids", "names", "sandboxes"} {
+		path := filepath.Join(root, dir)
+		err := os.MkdirAll(path, 0o711)
+		if err == nil {
+			// A umask, or whoever made it before, may have closed it.
+			err = os.Chmod(path, 0o711)
+		}
+		if err != nil {
+			return nil, problem.New("run safe-run as root", "cannot make the state directory: %w", err)
+		}
+	}
+	return &Store{Root: root}, nil
+}
+
+// NewID makes a random id of 64 hexadecimal digits.
+func NewID() string {
+	var b [32]byte
+	// crypto/rand.Read never fails on Linux (Go 1.24).
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// Dir is the directory of one sandbox.
+func (s *Store) Dir(id string) string { return filepath.Join(s.Root, "sandboxes", id) }
+
+// RuntimeDir is where libcontainer keeps its own state of one sandbox.
+func (s *Store) RuntimeDir(id string) string { return filepath.Join(s.Dir(id), "runtime") }
+
+// RootfsDir is the mount point of a sandbox's root, inside the launcher's
+// private mount namespace.
+func (s *Store) RootfsDir(id string) string { return filepath.Join(s.Dir(id), "rootfs") }
+
+// validName says whether a name is docker's kind: it starts with a letter or a
+// digit and is a file's name at the same time.
+func validName(name string) bool {
+	if name == "" || len(name) > 63 {
+		return false
+	}
+	for i, r := range name {
+		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		if !alphanumeric && (i == 0 || !strings.ContainsRune("_.-", r)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Take reserves id, a name and a slot for this process; an empty name becomes
+// the first digits of the id. slots is the
+// number of slots the host has.
+func (s *Store) Take(id, name string, slots int) (Record, error) {
+	rec := Record{ID: id, Name: name, Created: time.Now().UTC(), Launcher: os.Getpid()}
+	if rec.Name == "" {
+		rec.Name = rec.ID[:12]
+	} else if !validName(rec.Name) {
+		return rec, problem.New("use letters, digits, '_', '.' and '-', at most 63", "name %q cannot be used", rec.Name)
+	}
+	start, err := startTime(rec.Launcher)
+	if err != nil {
+		return rec, err
+	}
+	rec.LauncherStart = start
+	// The directory comes first: a claim that names none is taken back by the
+	// next collector, and so is a directory that never got its record.
+	if err := os.Mkdir(s.Dir(rec.ID), 0o711); err != nil {
+		return rec, err
+	}
+	rec.Slot = -1
+	if err := s.claims(&rec, slots, name != ""); err != nil {
+		return rec, errors.Join(err, s.Release(rec))
+	}
+	return rec, nil
+}
+
+// claims takes the name, when it was chosen and not made of the id, and a slot.
+func (s *Store) claims(rec *Record, slots int, named bool) error {
+	if err := os.WriteFile(s.claimFile(rec.ID), []byte(rec.ID), 0o600); err != nil {
+		return err
+	}
+	if named {
+		err := os.Link(s.claimFile(rec.ID), filepath.Join(s.Root, "names", rec.Name))
+		if errors.Is(err, os.ErrExist) {
+			return problem.New("choose another --name, or end the one that has it: safe-run stop "+rec.Name, "name %q is in use", rec.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var err error
+	if rec.Slot, err = s.takeSlot(rec.ID, slots); err != nil {
+		return err
+	}
+	return s.Save(*rec)
+}
+
+// claimFile is what claims are links to: a name or a slot is taken whole or not
+// at all, and the file goes with the sandbox's directory.
+func (s *Store) claimFile(id string) string { return filepath.Join(s.Dir(id), "id") }
+
+// takeSlot finds the lowest free slot. Starting from the number of entries
+// keeps it quick when many are taken.
+func (s *Store) takeSlot(id string, slots int) (int, error) {
+	dir := filepath.Join(s.Root, "ids")
+	taken := map[string]bool{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return -1, err
+	}
+	for _, e := range entries {
+		taken[e.Name()] = true
+	}
+	for slot := range slots {
+		name := fmt.Sprint(slot)
+		if taken[name] {
+			continue
+		}
+		err := os.Link(s.claimFile(id), filepath.Join(dir, name))
+		if err == nil {
+			return slot, nil
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return -1, err
+		}
+	}
+	return -1, problem.New("stop some containers, or run `safe-run gc`", "all %d id ranges of this host are in use", slots)
+}
+
+// Save writes a record, replacing the one before it.
+func (s *Store) Save(rec Record) error {
+	data, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(s.Dir(rec.ID), "record.tmp")
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(s.Dir(rec.ID), "record.json"))
+}
+
+// Load reads a record.
+func (s *Store) Load(id string) (Record, error) {
+	var rec Record
+	data, err := os.ReadFile(filepath.Join(s.Dir(id), "record.json"))
+	if err != nil {
+		return rec, err
+	}
+	if err := json.Unmarshal(data, &rec); err != nil {
+		return rec, fmt.Errorf("record of %s: %w", id, err)
+	}
+	if rec.ID != id {
+		return rec, fmt.Errorf("record of %s names %q", id, rec.ID)
+	}
+	return rec, nil
+}
+
+// List gives the ids that have a directory, records or not.
+func (s *Store) List() ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.Root, "sandboxes"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var ids []string
+	for _, e := range entries {
+		if validID(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, err
+}
+
+// Known says whether there is anything of a sandbox.
+func (s *Store) Known(id string) bool {
+	_, err := os.Stat(s.Dir(id))
+	return err == nil
+}
+
+// Live says whether the launcher of a sandbox runs, or may be about to say so.
+func (s *Store) Live(id string) bool {
+	rec, err := s.Load(id)
+	if err != nil {
+		return s.Young(id)
+	}
+	return rec.Alive()
+}
+
+// Young says whether a sandbox was begun within the last minute. One without a
+// record may be about to get it.
+func (s *Store) Young(id string) bool {
+	info, err := os.Stat(s.Dir(id))
+	return err == nil && time.Since(info.ModTime()) < time.Minute
+}
+
+func validID(s string) bool {
+	if len(s) != 64 {
+		return false
+	}
+	_, err := hex.DecodeString(s)
+	return err == nil && strings.ToLower(s) == s
+}
+
+// Release gives back slot and name and forgets the sandbox. It is idempotent.
+func (s *Store) Release(rec Record) error {
+	var errs []error
+	if rec.Slot >= 0 {
+		errs = append(errs, unclaim(filepath.Join(s.Root, "ids", fmt.Sprint(rec.Slot)), rec.ID))
+	}
+	if rec.Name != "" {
+		errs = append(errs, unclaim(filepath.Join(s.Root, "names", rec.Name), rec.ID))
+	}
+	errs = append(errs, os.RemoveAll(s.Dir(rec.ID)))
+	return errors.Join(errs...)
+}
+
+// unclaim removes path when it is held by id. Those who remove take turns: one
+// who read the file just before another removed it would remove the claim of
+// whoever came next, and two sandboxes would have the same range of ids.
+func unclaim(path, id string) error {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	defer dir.Close() // and unlocks
+	if err := lock(dir); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	if string(data) != id {
+		return nil
+	}
+	return os.Remove(path)
+}
+
+// lock waits for the others, who hold it for a few system calls.
+func lock(dir *os.File) error {
+	for {
+		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX)
+		if !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("flock", err)
+		}
+	}
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// ReleaseClaims gives back every slot and name that names a sandbox without a
+// directory: what a launcher leaves that is killed between two steps of Take
+// or Release.
+func (s *Store) ReleaseClaims() error {
+	var errs []error
+	for _, sub := range []string{"ids", "names"} {
+		dir := filepath.Join(s.Root, sub)
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		errs = append(errs, err)
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			id, err := os.ReadFile(path)
+			if err != nil || !validID(string(id)) {
+				continue
+			}
+			if _, err := os.Stat(s.Dir(string(id))); errors.Is(err, os.ErrNotExist) {
+				errs = append(errs, unclaim(path, string(id)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Alive says whether the launcher of rec still runs.
+func (rec Record) Alive() bool {
+	start, err := startTime(rec.Launcher)
+	return err == nil && start == rec.LauncherStart
+}
+
+// startTime reads field 22 of /proc/PID/stat. The second field, the command in
+// parentheses, may hold spaces and parentheses of its own.
+func startTime(pid int) (uint64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	text := string(data)
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if len(fields) < 20 {
+		return 0, fmt.Errorf("/proc/%d/stat is cut short", pid)
+	}
+	if fields[0] == "Z" || fields[0] == "X" {
+		return 0, unix.ESRCH
+	}
+	var start uint64
+	_, err = fmt.Sscan(fields[19], &start)
+	return start, err
+}

@@ -1,0 +1,133 @@
+// Package spec compiles a profile, an image's config and the facts of a host
+// into a plan: an OCI runtime spec, what OCI cannot express, and the list of
+// decisions that led to it. Compile is deterministic and does no I/O.
+package spec
+
+import (
+	"net/netip"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Plan is everything a sandbox needs to run. Same inputs give the same bytes.
+type Plan struct {
+	Profile string   `json:"profile"`
+	Image   ImageRef `json:"image"`
+	// OCI is the runtime spec. Its root.path is the image's own rootfs; the
+	// sandbox replaces it with what Rootfs assembles.
+	OCI       *specs.Spec `json:"oci"`
+	Rootfs    Rootfs      `json:"rootfs"`
+	Network   Network     `json:"network"`
+	Lifecycle Lifecycle   `json:"lifecycle"`
+	Limits    Limits      `json:"limits"`
+	// Accepted names the weakenings that this plan makes use of.
+	Accepted  []string   `json:"accepted,omitempty"`
+	Decisions []Decision `json:"decisions"`
+}
+
+// ImageRef says what is run.
+type ImageRef struct {
+	Reference string `json:"reference"`
+	Digest    string `json:"digest,omitempty"`
+}
+
+// Rootfs says how the root filesystem is put together: the image's tree below,
+// a small layer of files and mount points above it, mounted read-only or with
+// a tmpfs on top.
+type Rootfs struct {
+	// Source is the absolute path of the image's tree; empty for a program
+	// that is a whole image by itself.
+	Source   string `json:"source,omitempty"`
+	ReadOnly bool   `json:"readOnly"`
+	// WritableBytes bounds what is written when ReadOnly is false.
+	WritableBytes int64 `json:"writableBytes,omitempty"`
+	// IDMap mounts Source with the ids of the container's user namespace.
+	IDMap bool `json:"idmap"`
+	// Files are written into the layer above the image.
+	Files []File `json:"files,omitempty"`
+	// Dirs are the mount points that must exist, absolute.
+	Dirs []string `json:"dirs,omitempty"`
+	// FileMounts are the mount points that must exist as plain files.
+	FileMounts []string `json:"fileMounts,omitempty"`
+}
+
+// File is a small file made for one sandbox, such as /etc/hosts.
+type File struct {
+	Path    string `json:"path"`
+	Content string `json:"content"`
+	Mode    uint32 `json:"mode"`
+}
+
+// NetworkMode is how a sandbox is connected.
+type NetworkMode string
+
+// The network modes.
+const (
+	NetworkNone   NetworkMode = "none"
+	NetworkBridge NetworkMode = "bridge"
+)
+
+// Network is the part of a plan that sandbox/network carries out.
+type Network struct {
+	Mode    NetworkMode `json:"mode"`
+	Publish []Port      `json:"publish,omitempty"`
+	Egress  []Egress    `json:"egress,omitempty"`
+	// DNS are the resolvers that the container is told of. When there is any
+	// egress they are reachable on port 53.
+	DNS []netip.Addr `json:"dns,omitempty"`
+	// UnprivilegedPortStart is written to the namespace's sysctl.
+	UnprivilegedPortStart int `json:"unprivilegedPortStart"`
+	// Unfiltered: the host cannot filter packets and the profile accepts it
+	// (network-isolation). Nothing is published then.
+	Unfiltered bool `json:"unfiltered,omitempty"`
+}
+
+// Port publishes a container's port on a host address.
+type Port struct {
+	HostIP        netip.Addr `json:"hostIP"`        // unspecified: every IPv4 address of the host
+	HostPort      uint16     `json:"hostPort"`      // 0: one is chosen
+	ContainerPort uint16     `json:"containerPort"` //
+	Protocol      string     `json:"protocol"`      // tcp or udp
+}
+
+// Egress allows new connections to Prefix on the ports given, or on every port
+// and protocol when there are none.
+type Egress struct {
+	Prefix netip.Prefix `json:"prefix"`
+	// Except are parts of Prefix that stay closed.
+	Except []netip.Prefix `json:"except,omitempty"`
+	Ports  []PortRange    `json:"ports,omitempty"`
+}
+
+// PortRange is First to Last of one protocol, both included.
+type PortRange struct {
+	Protocol string `json:"protocol"` // tcp or udp
+	First    uint16 `json:"first"`
+	Last     uint16 `json:"last"`
+}
+
+// Lifecycle is how the first process is run and stopped.
+type Lifecycle struct {
+	// Init puts a first process in front that forwards signals and reaps.
+	Init        bool          `json:"init"`
+	StopSignal  string        `json:"stopSignal"`
+	StopTimeout time.Duration `json:"stopTimeout"`
+}
+
+// Limits repeats the limits that exit causes are explained with.
+type Limits struct {
+	MemoryBytes int64 `json:"memoryBytes"`
+	Pids        int64 `json:"pids"`
+	// OOMGroup kills the whole container on the first out-of-memory kill.
+	OOMGroup bool `json:"oomGroup"`
+}
+
+// Decision is one line of a plan's reasoning.
+type Decision struct {
+	Setting string `json:"setting"`           // "memory", "capabilities", "rootfs"
+	Value   string `json:"value"`             // "512 MiB"
+	Source  string `json:"source"`            // "default:31", "flag --memory", "image", "host"
+	Why     string `json:"why,omitempty"`     // the reason
+	Weakens string `json:"weakens,omitempty"` // what this gives up, empty when nothing
+}

@@ -1,0 +1,67 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec/problem"
+	"github.com/safe-run/safe-run/spec/seccomp"
+)
+
+// seccomp renders the profile's allow-list.
+func (c *compiler) seccomp() error {
+	if c.lost.has(profiles.WeakSeccomp) {
+		return nil
+	}
+	p := c.seccompPolicy()
+	filter, err := seccomp.Render(p)
+	if err != nil {
+		return problem.New("correct seccomp: in the profile", "profile %s: %w", c.plan.Profile, err)
+	}
+	c.linux.Seccomp = filter
+	c.decide(Decision{
+		Setting: "seccomp", Value: fmt.Sprintf("%d system calls of %s", len(seccomp.Allowed(p)), p.Arch),
+		Source: c.source("seccomp.allow"), Why: "everything else fails, and so do all calls of other architectures",
+	})
+	for _, call := range c.in.Profile.Seccomp.Allow {
+		if danger, dangerous := seccomp.Denied(call.Name); dangerous {
+			at := entry("seccomp.allow", call.Name)
+			c.decide(Decision{
+				Setting: "seccomp", Value: call.Name, Source: c.source(at), Why: c.why(at, call.Why),
+				Weakens: call.Name + " is refused otherwise: " + danger,
+			})
+		}
+	}
+	c.decide(Decision{
+		Setting: "address families", Value: listOr(p.Families, "none"), Source: c.source("seccomp.addressFamilies"),
+		Why: "socket(2) makes no others",
+	})
+	return nil
+}
+
+func (c *compiler) seccompPolicy() seccomp.Policy {
+	p := seccomp.Policy{
+		Arch: c.in.Host.Arch, RawSockets: c.hasCapability("NET_RAW"), Init: or(c.in.Profile.Process.Init, false),
+	}
+	for _, call := range c.in.Profile.Seccomp.Allow {
+		p.Allow = append(p.Allow, call.Name)
+	}
+	for _, family := range c.in.Profile.Seccomp.AddressFamilies {
+		p.Families = append(p.Families, family.Name)
+	}
+	return p
+}
+
+// allowsSyscall reports whether the profile allows name.
+func (c *compiler) allowsSyscall(name string) bool {
+	return slices.Contains(seccomp.Expand(c.seccompPolicy().Allow), name)
+}
+
+func listOr(list []string, none string) string {
+	if len(list) == 0 {
+		return none
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,131 @@
+package seccomp_test
+
+import (
+	"slices"
+
+	"github.com/safe-run/safe-run/spec/seccomp"
+)
+
+// AUDIT_ARCH_* of linux/audit.h.
+const (
+	auditX8664   = 0xc000003e
+	auditI386    = 0x40000003
+	auditAarch64 = 0xc00000b7
+	auditArm     = 0x40000028
+)
+
+// SECCOMP_RET_* of linux/seccomp.h.
+const (
+	retKill         = 0x00000000
+	retAllow        = 0x7fff0000
+	retEPERM        = 0x00050000 | 1
+	retENOSYS       = 0x00050000 | 38
+	retEAFNOSUPPORT = 0x00050000 | 97
+)
+
+// call is what the kernel shows to a filter.
+type call struct {
+	arch uint32
+	nr   uint32
+	name string // of nr on the filter's architecture; empty when there is none
+	args [6]uint64
+}
+
+// model says what a policy means, in the kernel's own terms and without a look
+// at the rules. An int argument is its low 32 bits, as the kernel takes it.
+func model(p seccomp.Policy, c call) uint32 {
+	native := map[string]uint32{"amd64": auditX8664, "arm64": auditAarch64}[p.Arch]
+	if c.arch != native {
+		return retKill
+	}
+	if native == auditX8664 && c.nr&0x40000000 != 0 { // x32
+		return retKill
+	}
+	allowed := append(seccomp.Expand(p.Allow), seccomp.Launcher(p)...)
+	if !slices.Contains(allowed, c.name) {
+		_, dangerous := seccomp.Denied(c.name)
+		if dangerous || slices.Contains(seccomp.Privileged(), c.name) {
+			return retEPERM
+		}
+		return retENOSYS
+	}
+	return modelArgs(p, c)
+}
+
+func modelArgs(p seccomp.Policy, c call) uint32 {
+	arg := func(i int) uint32 { return uint32(c.args[i]) }
+	switch c.name {
+	case "clone":
+		return deniedIf(arg(0)&0x7e020000 != 0)
+	case "ioctl":
+		return deniedIf(arg(1) == 0x5412 || arg(1) == 0x541c || arg(1) == 0x5423)
+	case "personality":
+		return allowedIf(arg(0) == 0 || arg(0) == 0xffffffff)
+	case "prctl":
+		return modelPrctl(p, arg(0))
+	case "chmod", "creat", "fchmod":
+		return deniedIf(arg(1)&0o6000 != 0)
+	case "fchmodat", "fchmodat2":
+		return deniedIf(arg(2)&0o6000 != 0)
+	case "mknod":
+		return deniedIf(arg(1)&0o176000 != 0o010000)
+	case "mknodat":
+		return deniedIf(arg(2)&0o176000 != 0o010000)
+	case "open":
+		return allowedIf(arg(1)&0x400040 == 0 || arg(2)&0o6000 == 0)
+	case "openat":
+		return allowedIf(arg(2)&0x400040 == 0 || arg(3)&0o6000 == 0)
+	case "socketpair":
+		return allowedIf(arg(0) == 1)
+	case "socket":
+		return modelSocket(p, arg(0), arg(1)&0xf, arg(2))
+	}
+	return retAllow
+}
+
+func modelPrctl(p seccomp.Policy, option uint32) uint32 {
+	allowed := []uint32{
+		1, 2, 3, 4, 7, 8, 15, 16, 21, 23, 24, 27, 28, 29, 30, 36, 37, 38, 39, 41, 42, 47, 52, 65, 66,
+		0x53564d41, 0x59616d61,
+	}
+	if p.Arch == "arm64" {
+		allowed = append(allowed, 50, 51, 54, 55, 56, 60, 61)
+	}
+	if slices.Contains(seccomp.Expand(p.Allow), "seccomp") {
+		allowed = append(allowed, 22)
+	}
+	return allowedIf(slices.Contains(allowed, option))
+}
+
+func modelSocket(p seccomp.Policy, family, kind, protocol uint32) uint32 {
+	names := map[uint32]string{1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK", 17: "AF_PACKET", 40: "AF_VSOCK"}
+	if !slices.Contains(p.Families, names[family]) {
+		return retEAFNOSUPPORT
+	}
+	const stream, dgram, raw, seqpacket = 1, 2, 3, 5
+	switch family {
+	case 2, 10:
+		return allowedIf(kind == stream && (protocol == 0 || protocol == 6) ||
+			kind == dgram && (protocol == 0 || protocol == 17) ||
+			kind == raw && p.RawSockets)
+	case 16:
+		return allowedIf((kind == dgram || kind == raw) && protocol == 0)
+	case 17:
+		return allowedIf(kind == dgram || kind == raw)
+	}
+	return allowedIf(kind == stream || kind == dgram || kind == seqpacket)
+}
+
+func deniedIf(bad bool) uint32 {
+	if bad {
+		return retEPERM
+	}
+	return retAllow
+}
+
+func allowedIf(good bool) uint32 {
+	if good {
+		return retAllow
+	}
+	return retENOSYS
+}
