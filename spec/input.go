@@ -17,8 +17,12 @@ type Input struct {
 type Image struct {
 	Reference string `json:"reference"`
 	Digest    string `json:"digest,omitempty"`
-	// Rootfs is the absolute path of its tree. Empty for a program image.
+	// Rootfs is the absolute path of its tree. Empty for a program image, and
+	// for one in layers.
 	Rootfs string `json:"rootfs,omitempty"`
+	// Layers are the absolute paths of its layers' directories, lowest first,
+	// with whiteouts as overlayfs has them.
+	Layers []string `json:"layers,omitempty"`
 	// Program is the absolute host path of a static executable that is the
 	// whole image; it is mounted at ProgramPath.
 	Program     string `json:"program,omitempty"`

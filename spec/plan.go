@@ -14,8 +14,8 @@ import (
 type Plan struct {
 	Profile string   `json:"profile"`
 	Image   ImageRef `json:"image"`
-	// OCI is the runtime spec. Its root.path is the image's own rootfs; the
-	// sandbox replaces it with what Rootfs assembles.
+	// OCI is the runtime spec. Its root.path is the image's own tree when that
+	// is one directory; the sandbox replaces it with what Rootfs assembles.
 	OCI       *specs.Spec `json:"oci"`
 	Rootfs    Rootfs      `json:"rootfs"`
 	Network   Network     `json:"network"`
@@ -35,14 +35,19 @@ type ImageRef struct {
 // Rootfs says how the root filesystem is put together: the image's tree below,
 // a small layer of files and mount points above it, mounted read-only or with
 // a tmpfs on top.
+//
+// The image's tree is Source or Layers, never both. Neither is set for a
+// program that is a whole image by itself.
 type Rootfs struct {
-	// Source is the absolute path of the image's tree; empty for a program
-	// that is a whole image by itself.
-	Source   string `json:"source,omitempty"`
-	ReadOnly bool   `json:"readOnly"`
+	// Source is the absolute path of the image's tree in one directory.
+	Source string `json:"source,omitempty"`
+	// Layers are the absolute paths of the directories that make up the
+	// image's tree, lowest first; at most MaxLayers.
+	Layers   []string `json:"layers,omitempty"`
+	ReadOnly bool     `json:"readOnly"`
 	// WritableBytes bounds what is written when ReadOnly is false.
 	WritableBytes int64 `json:"writableBytes,omitempty"`
-	// IDMap mounts Source with the ids of the container's user namespace.
+	// IDMap mounts the tree with the ids of the container's user namespace.
 	IDMap bool `json:"idmap"`
 	// Files are written into the layer above the image.
 	Files []File `json:"files,omitempty"`
@@ -51,6 +56,10 @@ type Rootfs struct {
 	// FileMounts are the mount points that must exist as plain files.
 	FileMounts []string `json:"fileMounts,omitempty"`
 }
+
+// MaxLayers bounds an image's layers: overlayfs takes 500 (OVL_MAX_STACK in
+// fs/overlayfs/params.h), and one is the layer of files and mount points.
+const MaxLayers = 499
 
 // File is a small file made for one sandbox, such as /etc/hosts.
 type File struct {

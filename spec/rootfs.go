@@ -1,7 +1,10 @@
 package spec
 
 import (
+	"slices"
+
 	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec/problem"
 )
 
 // rootfs decides about the root filesystem: read-only unless the profile says
@@ -9,13 +12,14 @@ import (
 func (c *compiler) rootfs() error {
 	p, image := c.in.Profile.Rootfs, c.in.Image
 	r := &c.plan.Rootfs
-	r.Source = image.Rootfs
-	r.ReadOnly = or(p.ReadOnly, true)
-	r.IDMap = r.Source != "" && !c.lost.has(profiles.WeakIDMappedMounts) && !c.lost.has(profiles.WeakUserNamespace)
-	c.oci.Root.Path, c.oci.Root.Readonly = r.Source, r.ReadOnly
-	if r.Source == "" {
-		c.oci.Root.Path = "rootfs" // an empty directory that the sandbox makes
+	if n := len(image.Layers); n > MaxLayers {
+		return problem.New("build the image with fewer layers", "image %s has %d layers, more than %d", image.Reference, n, MaxLayers)
 	}
+	r.Source, r.Layers = image.Rootfs, slices.Clone(image.Layers)
+	r.ReadOnly = or(p.ReadOnly, true)
+	tree := r.Source != "" || len(r.Layers) > 0
+	r.IDMap = tree && !c.lost.has(profiles.WeakIDMappedMounts) && !c.lost.has(profiles.WeakUserNamespace)
+	c.oci.Root.Path, c.oci.Root.Readonly = rootPath(r), r.ReadOnly
 	d := Decision{
 		Setting: "rootfs", Value: "read-only", Source: c.source("rootfs.readOnly"),
 		Why: "what breaks in cannot change the program",
@@ -29,6 +33,18 @@ func (c *compiler) rootfs() error {
 	c.decide(d)
 	c.files()
 	return nil
+}
+
+// rootPath is the image's tree when it is one directory, and otherwise the name
+// of the one that the sandbox makes.
+func rootPath(r *Rootfs) string {
+	switch {
+	case r.Source != "":
+		return r.Source
+	case len(r.Layers) == 1:
+		return r.Layers[0]
+	}
+	return "rootfs"
 }
 
 // files are the three that every container has of its own. resolv.conf is

@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ func ValidatePlan(p *Plan) error {
 	v.process()
 	v.isolation()
 	v.mounts()
+	v.rootfs()
 	v.filter()
 	v.limits()
 	v.network()
@@ -95,8 +97,20 @@ func (v *validator) mounts() {
 			v.must(hasOption(m, "size=") && hasOption(m, "nr_inodes="), "%s is not limited", m.Destination)
 		}
 	}
-	v.must(v.plan.Rootfs.ReadOnly == v.plan.OCI.Root.Readonly, "two opinions about the root filesystem")
-	v.must(v.plan.Rootfs.ReadOnly || v.plan.Rootfs.WritableBytes > 0, "the writable root filesystem is not limited")
+}
+
+func (v *validator) rootfs() {
+	r := v.plan.Rootfs
+	v.must(r.ReadOnly == v.plan.OCI.Root.Readonly, "two opinions about the root filesystem")
+	v.must(r.ReadOnly || r.WritableBytes > 0, "the writable root filesystem is not limited")
+	v.must(r.Source == "" || len(r.Layers) == 0, "the image is a directory and layers at once")
+	v.must(len(r.Layers) <= MaxLayers, "there are %d layers, more than %d", len(r.Layers), MaxLayers)
+	seen := map[string]bool{}
+	for _, layer := range r.Layers {
+		v.must(path.IsAbs(layer) && path.Clean(layer) == layer && layer != "/", "layer %q is not a clean absolute path", layer)
+		v.must(!seen[layer], "layer %s is there twice", layer)
+		seen[layer] = true
+	}
 }
 
 func hasOption(m specs.Mount, prefix string) bool {
