@@ -1,7 +1,6 @@
 package image
 
 import (
-	"context"
 	"fmt"
 	"os"
 
@@ -11,7 +10,7 @@ import (
 
 // openDirectory takes a directory as the root filesystem, as it is. It has no
 // config: what to run comes from the command line.
-func openDirectory(_ context.Context, r Reference, _ Options) (*Image, error) {
+func openDirectory(r Reference) (*Image, error) {
 	path, err := resolve(r)
 	if err != nil {
 		return nil, err

@@ -1,8 +1,9 @@
 // Package image opens images: it reads references, opens directories and
-// programs itself, and finds archives and layouts that were unpacked before by
-// their record. What it does not find it has unpacked by a second program,
-// safe-run-image, so that neither parsers of foreign formats nor network code
-// are part of the launcher (see the package unpack below this one).
+// programs itself, and finds all others by their records in the store. What is
+// not there, is out of date or was checked against another policy is fetched,
+// checked and unpacked by a second program, safe-run-image, so that neither
+// parsers of foreign formats nor network code are part of the launcher (see
+// the packages below this one).
 //
 // Everything in an image is hostile: its names, its config and its files.
 package image
@@ -13,13 +14,40 @@ import (
 	"io"
 
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// Options says where images are kept and who unpacks them.
+// Pull says when an image is looked for outside of the store.
+type Pull string
+
+// The three of docker.
+const (
+	PullMissing Pull = "missing"
+	PullAlways  Pull = "always"
+	PullNever   Pull = "never" // not from a registry, that is
+)
+
+// ParsePull reads one of the three; "" is missing.
+func ParsePull(s string) (Pull, error) {
+	switch p := Pull(s); p {
+	case "":
+		return PullMissing, nil
+	case PullMissing, PullAlways, PullNever:
+		return p, nil
+	}
+	return "", problem.New("write always, missing or never", "--pull %q is not known", s)
+}
+
+// Options says where images are kept, what they must satisfy, and who fetches
+// them.
 type Options struct {
-	// Store is the directory of unpacked images; DefaultStore when empty.
+	// Store is the directory of images; DefaultStore when empty.
 	Store string
-	// Stderr gets the progress lines of an image that is being unpacked.
+	// Trust is what an image must satisfy.
+	Trust spec.Trust
+	// Pull is PullMissing when empty.
+	Pull Pull
+	// Stderr gets the progress of an image that is being fetched.
 	Stderr io.Writer
 	// Program is the path of safe-run-image. When it is empty, the variable
 	// SAFE_RUN_IMAGE, the directory of the running executable and PATH are
@@ -39,17 +67,6 @@ func (i *Image) Close() error {
 	return i.lock.Release()
 }
 
-// opener opens the images of one transport.
-type opener func(context.Context, Reference, Options) (*Image, error)
-
-var openers = map[string]opener{
-	OCI:           openStored,
-	OCIArchive:    openStored,
-	DockerArchive: openStored,
-	Dir:           openDirectory,
-	Program:       openProgram,
-}
-
 // Open makes the image that reference s names ready to run. Its tree is not
 // removed before Close. An error is a problem.Error wherever the user can do
 // something about it.
@@ -58,9 +75,20 @@ func Open(ctx context.Context, s string, o Options) (*Image, error) {
 	if err != nil {
 		return nil, bareFile(s, err)
 	}
-	img, err := openers[ref.Transport](ctx, ref, o)
-	if err != nil {
+	if err := refuseUnnamed(ref, o.Trust); err != nil {
 		return nil, err
+	}
+	var img *Image
+	switch ref.Transport {
+	case Dir:
+		img, err = openDirectory(ref)
+	case Program:
+		img, err = openProgram(ref)
+	default:
+		img, err = openStored(ctx, ref, o)
+	}
+	if err != nil {
+		return nil, bareFile(s, err)
 	}
 	img.Spec.Reference = s
 	if img.Spec.Rootfs == "" {

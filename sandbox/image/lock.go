@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,23 +19,65 @@ type Lock struct {
 // lockPoll is how often a lock that somebody else holds is tried again.
 const lockPoll = 20 * time.Millisecond
 
-// Share takes the lock of a tree together with others that use it: it is not
-// removed while the lock is held.
+// Share takes the lock of an image together with others that use it: it is
+// not removed while the lock is held.
 func (s *Store) Share(ctx context.Context, digest string) (*Lock, error) {
-	return s.lock(ctx, digest, unix.LOCK_SH)
+	return s.lockDigest(ctx, "", digest, unix.LOCK_SH)
 }
 
-// Exclude takes the lock of a tree alone, to make or to remove it.
-func (s *Store) Exclude(ctx context.Context, digest string) (*Lock, error) {
-	return s.lock(ctx, digest, unix.LOCK_EX)
-}
-
-func (s *Store) lock(ctx context.Context, digest string, how int) (*Lock, error) {
+// Exclude takes the lock of an image alone, to remove it; nil when somebody
+// uses it.
+func (s *Store) Exclude(digest string) (*Lock, error) {
 	if !ValidDigest(digest) {
 		return nil, fmt.Errorf("lock of %q: not a digest", digest)
 	}
-	path := s.path("locks", strings.Replace(digest, ":", "-", 1))
-	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := s.lockFile(fileName(digest))
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("flock %s: %w", f.Name(), err)
+	}
+	return &Lock{f: f}, nil
+}
+
+// LockLayer takes the lock of a layer, to make it.
+func (s *Store) LockLayer(ctx context.Context, chain string) (*Lock, error) {
+	return s.lockDigest(ctx, "layer-", chain, unix.LOCK_EX)
+}
+
+// LockBlob takes the lock of a blob, to fetch it.
+func (s *Store) LockBlob(ctx context.Context, digest string) (*Lock, error) {
+	return s.lockDigest(ctx, "blob-", digest, unix.LOCK_EX)
+}
+
+// Use keeps what no record names yet from being collected.
+func (s *Store) Use(ctx context.Context) (*Lock, error) {
+	return s.lock(ctx, "store", unix.LOCK_SH)
+}
+
+// Alone waits until nobody adds to the store.
+func (s *Store) Alone(ctx context.Context) (*Lock, error) {
+	return s.lock(ctx, "store", unix.LOCK_EX)
+}
+
+func (s *Store) lockDigest(ctx context.Context, kind, digest string, how int) (*Lock, error) {
+	if !ValidDigest(digest) {
+		return nil, fmt.Errorf("lock of %q: not a digest", digest)
+	}
+	return s.lock(ctx, kind+fileName(digest), how)
+}
+
+func (s *Store) lockFile(name string) (*os.File, error) {
+	return os.OpenFile(s.path("locks", name), os.O_RDONLY|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+}
+
+func (s *Store) lock(ctx context.Context, name string, how int) (*Lock, error) {
+	f, err := s.lockFile(name)
 	if err != nil {
 		return nil, err
 	}

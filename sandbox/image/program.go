@@ -2,7 +2,6 @@ package image
 
 import (
 	"bytes"
-	"context"
 	"debug/elf"
 	"fmt"
 	"io"
@@ -35,7 +34,7 @@ var machines = map[string]struct {
 }
 
 // openProgram takes a static executable as a whole image.
-func openProgram(_ context.Context, r Reference, _ Options) (*Image, error) {
+func openProgram(r Reference) (*Image, error) {
 	path, err := resolve(r)
 	if err != nil {
 		return nil, err

@@ -8,50 +8,54 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/safe-run/safe-run/spec"
 )
 
-// recordVersion is raised when a record's meaning changes: older records are
-// then written again.
-const recordVersion = 1
+// recordVersion is raised when the meaning of a record or of an entry changes:
+// older ones are then written again.
+const recordVersion = 2
 
-// maxRecord bounds a record in bytes: an image config of 4 MiB, escaped.
+// maxRecord bounds a record and an entry in bytes: an image config of 4 MiB
+// and the two files of accounts, escaped.
 const maxRecord = 32 << 20
 
-// Record says that an image was unpacked: what the launcher needs to run it
-// without looking at the source again.
+// Record says what a reference means: which image, found where, and what it
+// was checked against.
 type Record struct {
-	Version   int              `json:"version"`
-	Reference string           `json:"reference"` // with an absolute path
-	Source    []Stamp          `json:"source"`    // what the source looked like
-	Digest    string           `json:"digest"`    // manifest digest, sha256:<64 hexadecimal digits>
-	Rootfs    string           `json:"rootfs"`    // of the tree, relative to the store
-	Config    spec.ImageConfig `json:"config"`
+	Version   int     `json:"version"`
+	Reference string  `json:"reference"` // with an absolute path
+	Source    []Stamp `json:"source"`    // what the source looked like; none for a registry
+	Digest    string  `json:"digest"`    // manifest digest, sha256:<64 hexadecimal digits>
+	// From is where the image of a bare name was found.
+	From string `json:"from,omitempty"`
+	// Trust is the hash of what the image was checked against, Verified what
+	// held, and Expires when it must be checked again; zero is never.
+	Trust    string    `json:"trust"`
+	Verified []string  `json:"verified,omitempty"`
+	Expires  time.Time `json:"expires,omitzero"`
+	Pulled   time.Time `json:"pulled"`
 }
 
-// NewRecord makes the record of ref, unpacked from a source that looked like
-// stamps.
-func NewRecord(ref Reference, stamps []Stamp, digest string, config spec.ImageConfig) *Record {
-	return &Record{
-		Version: recordVersion, Reference: ref.String(), Source: stamps,
-		Digest: digest, Rootfs: treePath(digest), Config: config,
-	}
-}
-
-// Describes reports whether the record is of ref in the state of stamps.
-func (r *Record) Describes(ref Reference, stamps []Stamp) bool {
-	return r.Reference == ref.String() && slices.Equal(r.Source, stamps)
+// Holds reports whether the record still says what ref means, under the policy
+// of this hash.
+func (r *Record) Holds(ref Reference, trust string, now time.Time) bool {
+	return r.Reference == ref.String() && r.Trust == trust &&
+		(r.Expires.IsZero() || now.Before(r.Expires)) && Fresh(r.Source)
 }
 
 // ValidDigest reports whether s is a digest that may become part of a path.
 func ValidDigest(s string) bool {
-	hexa, found := strings.CutPrefix(s, "sha256:")
-	return found && len(hexa) == 64 && strings.Trim(hexa, "0123456789abcdef") == ""
+	if len(s) != len("sha256:")+64 || s[:7] != "sha256:" {
+		return false
+	}
+	for _, c := range s[7:] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // DecodeRecord reads a record and checks what paths are made of.
@@ -65,8 +69,6 @@ func DecodeRecord(b []byte) (*Record, error) {
 		return nil, fmt.Errorf("record of version %d, not %d", r.Version, recordVersion)
 	case !ValidDigest(r.Digest):
 		return nil, fmt.Errorf("record with digest %q", r.Digest)
-	case r.Rootfs != treePath(r.Digest):
-		return nil, fmt.Errorf("record with rootfs %q", r.Rootfs)
 	}
 	return &r, nil
 }
@@ -78,10 +80,23 @@ func recordName(ref Reference) string {
 	return hex.EncodeToString(sum[:]) + ".json"
 }
 
-// Record finds the record of ref, which Locate has made absolute. A record
-// that is missing or cannot be understood is nil: it will be written again.
+// Record finds the record of ref, whose path is absolute and whose name is
+// full. A record that is missing or cannot be understood is nil: it will be
+// written again.
 func (s *Store) Record(ref Reference) *Record {
-	f, err := os.OpenFile(s.path("records", recordName(ref)), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	return read(s.path("refs", recordName(ref)), DecodeRecord)
+}
+
+// PutRecord writes the record of ref: whole or not at all, also after a power
+// cut.
+func (s *Store) PutRecord(ref Reference, r *Record) error {
+	r.Version, r.Reference = recordVersion, ref.String()
+	return s.put("refs", recordName(ref), r)
+}
+
+// read reads and decodes a document of the store; nil when it cannot.
+func read[T any](path string, decode func([]byte) (*T, error)) *T {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil
 	}
@@ -90,24 +105,23 @@ func (s *Store) Record(ref Reference) *Record {
 	if err != nil {
 		return nil
 	}
-	r, err := DecodeRecord(b)
+	doc, err := decode(b)
 	if err != nil {
 		return nil
 	}
-	return r
+	return doc
 }
 
-// PutRecord writes the record of ref: whole or not at all, also after a power
-// cut.
-func (s *Store) PutRecord(ref Reference, r *Record) error {
-	b, err := json.MarshalIndent(r, "", "\t")
+// put writes a document of the store.
+func (s *Store) put(dir, name string, doc any) error {
+	b, err := json.Marshal(doc)
 	if err != nil {
 		return err
 	}
 	if len(b) > maxRecord {
 		return fmt.Errorf("record of %d bytes; at most %d are read", len(b), maxRecord)
 	}
-	f, err := os.CreateTemp(s.path("records"), "new-")
+	f, err := os.CreateTemp(s.path(dir), "new-")
 	if err != nil {
 		return err
 	}
@@ -116,10 +130,10 @@ func (s *Store) PutRecord(ref Reference, r *Record) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), s.path("records", recordName(ref))); err != nil {
+	if err := os.Rename(f.Name(), s.path(dir, name)); err != nil {
 		return err
 	}
-	return syncDir(s.path("records"))
+	return syncDir(s.path(dir))
 }
 
 // readRegular reads all of f, a regular file of at most limit bytes.

@@ -13,54 +13,92 @@ import (
 
 // The transports: where an image comes from.
 const (
-	OCI           = "oci"            // an OCI image layout in a directory
-	OCIArchive    = "oci-archive"    // an OCI image layout in a tar file
-	DockerArchive = "docker-archive" // what docker save writes
-	Dir           = "dir"            // a directory that is the root filesystem
-	Program       = "program"        // a static executable that is the whole image
+	Named             = ""                   // a bare name: the store, then local engines, then a registry
+	Docker            = "docker"             // a registry, written docker://NAME
+	DockerDaemon      = "docker-daemon"      // what dockerd keeps
+	ContainersStorage = "containers-storage" // what podman, buildah and CRI-O keep
+	Containerd        = "containerd"         // what containerd keeps
+	OCI               = "oci"                // an OCI image layout in a directory
+	OCIArchive        = "oci-archive"        // an OCI image layout in a tar file
+	DockerArchive     = "docker-archive"     // what docker save writes
+	Dir               = "dir"                // a directory that is the root filesystem
+	Program           = "program"            // a static executable that is the whole image
 )
 
 // maxReference bounds a reference in bytes: a path (PATH_MAX) and a name.
 const maxReference = 4096 + 512
 
 // Forms is the hint that names every way to write an image.
-const Forms = "write the image as oci:DIR[:ref], oci-archive:FILE[:ref], docker-archive:FILE[:ref], dir:ROOTFS or ./program"
+const Forms = "write the image as NAME[:tag][@digest], docker://NAME, docker-daemon:NAME, containers-storage:NAME, containerd:NAME, " +
+	"oci:DIR[:ref], oci-archive:FILE[:ref], docker-archive:FILE[:ref], dir:ROOTFS or ./program"
 
 // syntax says how what follows a prefix is read.
 type syntax struct {
 	tagged bool // PATH[:ref]; otherwise all of it is the path
+	named  bool // the name of an image
+	slash  bool // the name stands after //
 }
 
 // prefixes is the table of what may stand before the first colon.
 var prefixes = map[string]syntax{
-	OCI:           {tagged: true},
-	OCIArchive:    {tagged: true},
-	DockerArchive: {tagged: true},
-	Dir:           {},
+	Docker:            {named: true, slash: true},
+	DockerDaemon:      {named: true},
+	ContainersStorage: {named: true},
+	Containerd:        {named: true},
+	OCI:               {tagged: true},
+	OCIArchive:        {tagged: true},
+	DockerArchive:     {tagged: true},
+	Dir:               {},
 }
 
 // Reference is an image's name, taken apart. It says nothing about whether the
 // image exists.
 type Reference struct {
 	Transport string // one of the transports
-	Path      string // as written; may be relative
-	Tag       string // the image inside a layout or an archive; may be empty
+	// Path is a path as written, which may be relative; or the name of an
+	// image, with the tag and the digest that were written.
+	Path string
+	Tag  string // the image inside a layout or an archive; may be empty
 }
 
 // String writes the reference as Parse reads it.
 func (r Reference) String() string {
 	switch {
-	case r.Transport == Program:
+	case r.Transport == Program, r.Transport == Named:
 		return r.Path
+	case prefixes[r.Transport].slash:
+		return r.Transport + "://" + r.Path
 	case r.Tag == "":
 		return r.Transport + ":" + r.Path
 	}
 	return r.Transport + ":" + r.Path + ":" + r.Tag
 }
 
-// Stored reports whether the image is unpacked into the store before it runs.
-func (r Reference) Stored() bool {
-	return prefixes[r.Transport].tagged
+// Stored reports whether the image is kept in the store before it runs.
+func (r Reference) Stored() bool { return r.Transport != Dir && r.Transport != Program }
+
+// IsFile reports whether Path is the path of a file or a directory.
+func (r Reference) IsFile() bool { return r.Transport != Named && !prefixes[r.Transport].named }
+
+// Name takes the name of an image apart: ghcr.io/acme/app, 1.2,
+// sha256:<hex>. Tag and digest are empty when they were not written.
+func (r Reference) Name() (repository, tag, digest string) {
+	repository, digest, _ = strings.Cut(r.Path, "@")
+	if colon := strings.LastIndex(repository, ":"); colon > strings.LastIndex(repository, "/") {
+		repository, tag = repository[:colon], repository[colon+1:]
+	}
+	return repository, tag, digest
+}
+
+// Full is r with the tag that a name without tag and digest means.
+func (r Reference) Full() Reference {
+	if r.IsFile() {
+		return r
+	}
+	if _, tag, digest := r.Name(); tag == "" && digest == "" {
+		r.Path += ":latest"
+	}
+	return r
 }
 
 // Parse reads a reference. It does no I/O. A path that is followed by a tag
@@ -75,8 +113,13 @@ func Parse(s string) (Reference, error) {
 	}
 	prefix, rest, found := strings.Cut(s, ":")
 	how, known := prefixes[prefix]
-	if !found || !known {
-		return Reference{}, unknownForm(s, prefix, rest)
+	switch {
+	case !found || !known:
+		return parseName(s, Reference{Path: s})
+	case how.slash && !strings.HasPrefix(rest, "//"):
+		return Reference{}, problem.New("write "+prefix+"://"+rest, "image %q has no // after %s:", s, prefix)
+	case how.named:
+		return parseName(s, Reference{Transport: prefix, Path: strings.TrimPrefix(rest, "//")})
 	}
 	r := Reference{Transport: prefix, Path: rest}
 	if how.tagged {
@@ -90,6 +133,40 @@ func Parse(s string) (Reference, error) {
 		return Reference{}, problem.New(Forms, "image %q names no path", s)
 	}
 	return r, nil
+}
+
+// imageName is how images are named (distribution's reference grammar): a
+// host, a path in lower case, a tag, a digest. The first part is a host when it
+// has a dot or a port, or is localhost.
+var imageName = regexp.MustCompile(`^(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?/)?` +
+	`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*` +
+	`(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
+
+// maxName bounds the name of an image in bytes, its tag and digest included.
+const maxName = 512
+
+// parseName checks the name in r; s is what was typed.
+func parseName(s string, r Reference) (Reference, error) {
+	if len(r.Path) <= maxName && imageName.MatchString(r.Path) {
+		return r, nil
+	}
+	return Reference{}, badName(s, r.Path)
+}
+
+// badName explains what is no image's name.
+func badName(s, name string) error {
+	prefix, rest, _ := strings.Cut(s, ":")
+	if near := Nearest(prefix); near != "" && rest != "" {
+		return problem.New(fmt.Sprintf("did you mean %s:%s ?", near, rest), "image %q starts with an unknown source %q", s, prefix)
+	}
+	lower := strings.ToLower(name)
+	if lower != name && imageName.MatchString(lower) {
+		return problem.New("did you mean "+lower+" ?", "image %q has capital letters in its name", s)
+	}
+	if _, digest, pinned := strings.Cut(name, "@"); pinned && !ValidDigest(digest) {
+		return problem.New("a digest is sha256: and 64 hexadecimal digits", "image %q has an impossible digest", s)
+	}
+	return problem.New(Forms, "image %q is not the name of an image", s)
 }
 
 // isPath reports whether s is written as the path of a program.
@@ -110,33 +187,16 @@ func printable(s string) error {
 	return nil
 }
 
-// unknownForm explains a reference without a prefix of the table.
-func unknownForm(s, prefix, rest string) error {
-	if near := nearest(prefix); near != "" && rest != "" {
-		return problem.New(fmt.Sprintf("did you mean %s:%s ?", near, rest), "image %q starts with an unknown source %q", s, prefix)
-	}
-	hint := Forms
-	if name := strings.TrimPrefix(strings.TrimPrefix(s, "docker:"), "//"); remoteName.MatchString(name) {
-		file, _, _ := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":")
-		file, _, _ = strings.Cut(file, "@")
-		hint = fmt.Sprintf("save it to a file first: docker save -o %s.tar %s, then run docker-archive:%s.tar; or %s", file, name, file, Forms)
-	}
-	return problem.New(hint, "image %q is a bare name, and safe-run has no registry to look it up in", s)
-}
-
-// remoteName is what may be the name of an image in a registry, as docker
-// reads it.
-var remoteName = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+/[a-z0-9._-]+)?(/[a-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$`)
-
-// nearest finds the prefix that was most likely meant: the same letters in
+// Nearest finds the prefix that was most likely meant: the same letters in
 // another case or order, with another separator, or a part of the name.
-func nearest(prefix string) string {
+func Nearest(prefix string) string {
 	plain := func(s string) string {
 		return strings.NewReplacer("-", "", "_", "", ".", "").Replace(strings.ToLower(s))
 	}
 	aliases := map[string]string{
 		"directory": Dir, "rootfs": Dir, "ocidir": OCI, "layout": OCI, "ocilayout": OCI, "ocitar": OCIArchive,
 		"dockertar": DockerArchive, "dockersave": DockerArchive, "tarball": DockerArchive,
+		"podman": ContainersStorage, "registry": Docker, "https": Docker, "http": Docker,
 	}
 	if near, ok := aliases[plain(prefix)]; ok {
 		return near

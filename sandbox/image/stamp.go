@@ -15,7 +15,7 @@ import (
 // Stamp identifies one state of a file. Whoever changes the content changes
 // the inode, the size or the change time (ctime cannot be set, inode(7)).
 type Stamp struct {
-	Name    string `json:"name"`
+	Path    string `json:"path"` // absolute
 	Dev     uint64 `json:"dev"`
 	Ino     uint64 `json:"ino"`
 	Size    int64  `json:"size"`    // bytes
@@ -23,35 +23,56 @@ type Stamp struct {
 	CtimeNS int64  `json:"ctimeNS"` // nanoseconds since 1970
 }
 
-// Locate makes the path of a stored reference absolute, with its symbolic
-// links resolved, and takes the stamps of the files that decide what the image
-// is: the archive, or a layout's index.json and oci-layout.
-func Locate(r Reference) (Reference, []Stamp, error) {
+// Fresh reports whether all files still are what they were.
+func Fresh(stamps []Stamp) bool {
+	for _, s := range stamps {
+		if now, err := StampOf(s.Path); err != nil || now != s {
+			return false
+		}
+	}
+	return true
+}
+
+// Locate makes a reference what records are kept under: a path absolute with
+// its symbolic links resolved, a name with its tag.
+func Locate(r Reference) (Reference, error) {
+	if !r.IsFile() {
+		return r.Full(), nil
+	}
 	path, err := resolve(r)
 	if err != nil {
-		return Reference{}, nil, err
+		return Reference{}, err
 	}
-	files := []string{""}
-	if r.Transport == OCI {
-		files = []string{"index.json", "oci-layout"}
+	r.Path = path
+	return r, nil
+}
+
+// Stamps takes the stamps of the files that decide what a located image is:
+// the archive, or a layout's index.json and oci-layout. Nil when it is no file.
+func Stamps(r Reference) ([]Stamp, error) {
+	var files []string
+	switch r.Transport {
+	case OCI:
+		files = []string{filepath.Join(r.Path, "index.json"), filepath.Join(r.Path, "oci-layout")}
+	case OCIArchive, DockerArchive:
+		files = []string{r.Path}
 	}
-	stamps := make([]Stamp, 0, len(files))
-	for _, name := range files {
-		stamp, err := stampOf(path, name)
+	var stamps []Stamp
+	for _, file := range files {
+		stamp, err := StampOf(file)
 		if err != nil {
-			return Reference{}, nil, notThatForm(r, path, err)
+			return nil, notThatForm(r, r.Path, err)
 		}
 		stamps = append(stamps, stamp)
 	}
-	r.Path = path
-	return r, stamps, nil
+	return stamps, nil
 }
 
 // errIrregular says that a file that is read is not a plain file.
 var errIrregular = errors.New("not a regular file")
 
-func stampOf(dir, name string) (Stamp, error) {
-	path := filepath.Join(dir, name)
+// StampOf takes the stamp of a regular file.
+func StampOf(path string) (Stamp, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return Stamp{}, &fs.PathError{Op: "stat", Path: path, Err: err}
@@ -60,7 +81,7 @@ func stampOf(dir, name string) (Stamp, error) {
 		return Stamp{}, &fs.PathError{Op: "read", Path: path, Err: errIrregular}
 	}
 	return Stamp{
-		Name: name, Dev: uint64(st.Dev), Ino: st.Ino, Size: st.Size,
+		Path: path, Dev: uint64(st.Dev), Ino: st.Ino, Size: st.Size,
 		MtimeNS: st.Mtim.Nano(), CtimeNS: st.Ctim.Nano(),
 	}, nil
 }

@@ -13,20 +13,23 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// DefaultStore is where images are unpacked.
+// DefaultStore is where images are kept.
 const DefaultStore = "/var/lib/safe-run"
 
-// Store is a directory of unpacked images:
+// Store is a directory of images:
 //
-//	images/sha256-<hex>/rootfs   one flattened tree a manifest
-//	locks/sha256-<hex>           shared while a tree is in use, exclusive to make or remove it
-//	records/<hex>.json           what a reference was unpacked to
-//	tmp/                         work that is not finished, or was interrupted
+//	refs/<hex>.json             what a reference means: Record
+//	images/sha256-<hex>.json    an image by its manifest digest: Entry
+//	layers/<hex>                one directory a layer, by chain id; overlayfs puts them together
+//	blobs/<hex>                 manifests, configs and layers as they were published, by digest
+//	partial/<hex>               blobs that are not complete, to go on with
+//	locks/                      flock(2)s of images, layers, blobs and the store
+//	tmp/                        work that is not finished, or was interrupted
 type Store struct {
 	dir string // absolute, symbolic links resolved
 }
 
-var storeDirs = []string{"images", "locks", "records", "tmp"}
+var storeDirs = []string{"blobs", "images", "layers", "locks", "partial", "refs", "tmp"}
 
 // OpenStore opens the store at dir; the empty string is the default one.
 // Whoever may write to it decides what root runs: it must belong to the caller
@@ -78,6 +81,9 @@ func CreateStore(dir string) (*Store, error) {
 	}
 	for _, name := range storeDirs {
 		path := s.path(name)
+		if isDirectory(path) {
+			continue
+		}
 		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, problem.New("run as root, or name another directory with --store", "image store %s: %w", dir, err)
 		}
@@ -95,19 +101,20 @@ func (s *Store) path(elem ...string) string {
 // Path is the store's own directory, absolute, symbolic links resolved.
 func (s *Store) Path() string { return s.dir }
 
-// Rootfs is the absolute path of the tree of a manifest digest.
-func (s *Store) Rootfs(digest string) string { return s.path(treePath(digest)) }
+// Layer is the absolute path of the directory of a chain id.
+func (s *Store) Layer(chain string) string { return s.path("layers", hexOf(chain)) }
 
-// Image is the absolute path of the directory that holds that tree.
-func (s *Store) Image(digest string) string { return filepath.Dir(s.Rootfs(digest)) }
+// Blob is the absolute path of a complete blob.
+func (s *Store) Blob(digest string) string { return s.path("blobs", hexOf(digest)) }
+
+// Partial is the absolute path of a blob that is not complete.
+func (s *Store) Partial(digest string) string { return s.path("partial", hexOf(digest)) }
 
 // Tmp is the absolute path of the directory of unfinished work.
 func (s *Store) Tmp() string { return s.path("tmp") }
 
-// Has reports whether the tree of a manifest digest is complete. It is only
-// meaningful while its lock is held.
-func (s *Store) Has(digest string) bool { return isDirectory(s.Rootfs(digest)) }
+// hexOf is a valid digest without its algorithm.
+func hexOf(digest string) string { return strings.TrimPrefix(digest, "sha256:") }
 
-func treePath(digest string) string {
-	return filepath.Join("images", strings.Replace(digest, ":", "-", 1), "rootfs")
-}
+// fileName is a valid digest as the name of a file.
+func fileName(digest string) string { return strings.Replace(digest, ":", "-", 1) }

@@ -23,7 +23,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
-	"github.com/safe-run/safe-run/sandbox/image/unpack/ociconfig"
+	"github.com/safe-run/safe-run/sandbox/image/source/ociconfig"
 	"github.com/safe-run/safe-run/spec"
 )
 

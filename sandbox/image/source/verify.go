@@ -1,4 +1,4 @@
-package unpack
+package source
 
 import (
 	"bytes"
@@ -13,31 +13,32 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// readWhole reads a small file of a layout, at most maxMetadata bytes.
+// readWhole reads a small file of a layout, at most bounds.Metadata bytes.
 func readWhole(b blobs, name string) ([]byte, error) {
 	r, n, err := b.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	if n > maxMetadata {
+	if n > bounds.Metadata {
 		return nil, tooLarge(name, n)
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxMetadata+1))
+	data, err := io.ReadAll(io.LimitReader(r, bounds.Metadata+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > maxMetadata {
+	if len(data) > bounds.Metadata {
 		return nil, tooLarge(name, int64(len(data)))
 	}
 	return data, nil
 }
 
 func tooLarge(name string, n int64) error {
-	return problem.New("", "%s has %s; at most %s are read", name, size(n), size(maxMetadata))
+	return problem.New("", "%s has %s; at most %s are read", name, bounds.Size(n), bounds.Size(bounds.Metadata))
 }
 
 // readBlob reads a manifest, an index or a config and checks it against the

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,8 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// Unpacker is the name of the program that unpacks images.
-const Unpacker = "safe-run-image"
+// Fetcher is the name of the program that finds, checks and unpacks images.
+const Fetcher = "safe-run-image"
 
 // Failure is what that program writes to its standard output as one JSON
 // object when it fails and was asked for --format json.
@@ -26,20 +27,24 @@ type Failure struct {
 	Hint  string `json:"hint,omitempty"`
 }
 
-// maxFailure bounds the unpacker's standard output in bytes.
+// maxFailure bounds that program's standard output in bytes.
 const maxFailure = 64 << 10
 
-// stopGrace is how long an unpacker that was told to stop may tidy up.
+// stopGrace is how long it may tidy up when it was told to stop.
 const stopGrace = 2 * time.Second
 
-// runUnpacker has ref unpacked into the store and recorded.
-func runUnpacker(ctx context.Context, ref Reference, o Options) error {
-	path, err := findUnpacker(o.Program)
+// fetch has ref fetched into the store and recorded.
+func fetch(ctx context.Context, ref Reference, o Options) error {
+	path, err := FindFetcher(o.Program)
 	if err != nil {
-		return problem.New("install "+Unpacker+" beside safe-run, or name it in SAFE_RUN_IMAGE",
-			"image %s cannot be unpacked: %w", ref, err)
+		return problem.New("install "+Fetcher+" beside safe-run, or name it in SAFE_RUN_IMAGE",
+			"image %s cannot be fetched: %w", ref, err)
 	}
-	args := []string{"unpack", "--format", "json"}
+	trust, err := json.Marshal(o.Trust)
+	if err != nil {
+		return err
+	}
+	args := []string{"pull", "--format", "json", "--trust", string(trust), "--pull", string(cmp.Or(o.Pull, PullMissing))}
 	if o.Store != "" {
 		args = append(args, "--store", o.Store)
 	}
@@ -66,11 +71,11 @@ func runUnpacker(ctx context.Context, ref Reference, o Options) error {
 	if json.Unmarshal(stdout.Bytes(), &said) == nil && said.Error != "" {
 		return problem.New(said.Hint, "%s", said.Error)
 	}
-	return problem.New("run it by hand: "+path+" unpack "+ref.String(), "image %s: %s: %w", ref, Unpacker, err)
+	return problem.New("run it by hand: "+path+" pull "+ref.String(), "image %s: %s: %w", ref, Fetcher, err)
 }
 
-// findUnpacker finds the program that unpacks.
-func findUnpacker(named string) (string, error) {
+// FindFetcher finds that program; named is its path when it is known.
+func FindFetcher(named string) (string, error) {
 	if named == "" {
 		named = os.Getenv("SAFE_RUN_IMAGE")
 	}
@@ -79,14 +84,14 @@ func findUnpacker(named string) (string, error) {
 	}
 	self, err := os.Executable() // where /proc/self/exe points to
 	if err == nil {
-		beside, err := exec.LookPath(filepath.Join(filepath.Dir(self), Unpacker))
+		beside, err := exec.LookPath(filepath.Join(filepath.Dir(self), Fetcher))
 		if err == nil {
 			return beside, nil
 		}
 	}
-	path, err := exec.LookPath(Unpacker)
+	path, err := exec.LookPath(Fetcher)
 	if err != nil {
-		return "", errors.New(Unpacker + " is neither beside " + self + " nor in PATH")
+		return "", errors.New(Fetcher + " is neither beside " + self + " nor in PATH")
 	}
 	return path, nil
 }

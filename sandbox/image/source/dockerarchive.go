@@ -1,4 +1,4 @@
-package unpack
+package source
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -25,20 +26,31 @@ import (
 type dockerArchive struct {
 	*archive
 	ctx    context.Context
-	limits Limits
+	limits bounds.Limits
 	images tarball.Manifest
 }
 
-func openDockerArchive(ctx context.Context, ref image.Reference, w *workspace, l Limits) (source, error) {
-	a, err := openArchive(ctx, ref.Path, w, l)
+func findInDockerArchive(ctx context.Context, ref image.Reference, o Options) (*Image, error) {
+	a, err := openArchive(ctx, ref.Path, o)
 	if err != nil {
 		return nil, err
 	}
-	d := &dockerArchive{archive: a, ctx: ctx, limits: l}
-	if err := d.read(ref); err != nil {
-		return nil, errors.Join(err, a.close())
+	return findSaved(ctx, a, ref, o)
+}
+
+// findSaved finds the image that ref names in a docker archive, and takes the
+// archive over.
+func findSaved(ctx context.Context, a *archive, ref image.Reference, o Options) (*Image, error) {
+	d := &dockerArchive{archive: a, ctx: ctx, limits: o.Limits}
+	err := d.read(ref)
+	if err == nil {
+		var found *Image
+		if found, err = d.choose(ref.Tag, o.Arch); err == nil {
+			found.closers = append(found.closers, a.close)
+			return found, nil
+		}
 	}
-	return d, nil
+	return nil, errors.Join(err, a.close())
 }
 
 func (d *dockerArchive) read(ref image.Reference) error {
@@ -56,14 +68,14 @@ func (d *dockerArchive) read(ref image.Reference) error {
 	return decode(data, &d.images, "manifest.json")
 }
 
-func (d *dockerArchive) choose(tag, arch string) (*choice, error) {
+func (d *dockerArchive) choose(tag, arch string) (*Image, error) {
 	img, err := d.named(tag)
 	if err != nil {
 		return nil, err
 	}
 	// Before anything is read for them: one file may be named many times.
 	if len(img.Layers) > d.limits.Layers {
-		return nil, over("", "more than %d layers", d.limits.Layers)
+		return nil, bounds.Over("", "more than %d layers", d.limits.Layers)
 	}
 	raw, err := readWhole(d, img.Config)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -81,52 +93,59 @@ func (d *dockerArchive) choose(tag, arch string) (*choice, error) {
 		MediaType:     types.DockerManifestSchema2,
 		Config:        v1.Descriptor{MediaType: types.DockerConfigJSON, Size: int64(len(raw)), Digest: hashBytes(raw)},
 	}
-	c := &choice{config: config}
+	files := map[v1.Hash]string{}
 	for i, file := range img.Layers {
-		l, desc, err := d.layer(file, config.RootFS.DiffIDs[i])
+		desc, err := d.layer(file, config.RootFS.DiffIDs[i])
 		if err != nil {
 			return nil, err
 		}
 		m.Layers = append(m.Layers, desc)
-		c.layers = append(c.layers, l)
+		files[desc.Digest] = file
 	}
 	data, err := json.Marshal(m)
 	if err != nil {
 		return nil, err
 	}
-	c.digest = hashBytes(data).String()
-	return c, nil
+	found, err := assemble(v1.Descriptor{MediaType: m.MediaType, Digest: hashBytes(data)}, data, &m, raw, arch, func(ld v1.Descriptor) opener {
+		return func(_ context.Context, offset int64) (io.ReadCloser, error) {
+			r, _, err := d.open(files[ld.Digest])
+			if err != nil {
+				return nil, err
+			}
+			return from(r, offset)
+		}
+	})
+	if err == nil {
+		found.Made = true
+	}
+	return found, err
 }
 
 // layer describes a layer file. One that is not compressed has its diff id as
 // its digest, which is checked when it is unpacked; a compressed one is read
 // to know its digest.
-func (d *dockerArchive) layer(file string, diffID v1.Hash) (layer, v1.Descriptor, error) {
-	open := func() (io.ReadCloser, error) {
-		r, _, err := d.open(file)
-		return r, err
-	}
+func (d *dockerArchive) layer(file string, diffID v1.Hash) (v1.Descriptor, error) {
 	r, n, err := d.open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return layer{}, v1.Descriptor{}, problem.New("save the image again", "the layer %q is referred to but is not there", file)
+		return v1.Descriptor{}, problem.New("save the image again", "the layer %q is referred to but is not there", file)
 	}
 	if err != nil {
-		return layer{}, v1.Descriptor{}, err
+		return v1.Descriptor{}, err
 	}
 	defer r.Close()
 	desc := v1.Descriptor{MediaType: types.DockerUncompressedLayer, Size: n, Digest: diffID}
 	start := make([]byte, 4)
 	if got, err := io.ReadFull(r, start); err == nil && compressionOf(start[:got]) != plainTar {
-		whole, err := open()
+		whole, _, err := d.open(file)
 		if err != nil {
-			return layer{}, v1.Descriptor{}, err
+			return v1.Descriptor{}, err
 		}
 		desc.MediaType = types.DockerLayer
 		if desc.Digest, err = hashOf(interruptible{d.ctx, whole}); err != nil {
-			return layer{}, v1.Descriptor{}, fmt.Errorf("layer %q: %w", file, err)
+			return v1.Descriptor{}, fmt.Errorf("layer %q: %w", file, err)
 		}
 	}
-	return layer{digest: desc.Digest, size: n, diffID: diffID, open: open}, desc, nil
+	return desc, nil
 }
 
 // named finds the image called tag. docker.io/library/nginx:latest and nginx

@@ -1,4 +1,4 @@
-package unpack
+package source
 
 import (
 	"archive/tar"
@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -29,12 +30,12 @@ type member struct {
 }
 
 // openArchive opens the tar file at path, which may be compressed.
-func openArchive(ctx context.Context, path string, w *workspace, l Limits) (*archive, error) {
+func openArchive(ctx context.Context, path string, o Options) (*archive, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := expanded(ctx, f, w, l)
+	plain, err := expanded(ctx, f, o)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -46,9 +47,9 @@ func openArchive(ctx context.Context, path string, w *workspace, l Limits) (*arc
 	return a, nil
 }
 
-// expanded gives f itself, or a file in the workspace with its content
+// expanded gives f itself, or a scratch file with its content
 // decompressed, in which case f is closed.
-func expanded(ctx context.Context, f *os.File, w *workspace, l Limits) (*os.File, error) {
+func expanded(ctx context.Context, f *os.File, o Options) (*os.File, error) {
 	start := make([]byte, 4)
 	n, err := f.ReadAt(start, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -57,18 +58,18 @@ func expanded(ctx context.Context, f *os.File, w *workspace, l Limits) (*os.File
 	if compressionOf(start[:n]) == plainTar {
 		return f, nil
 	}
-	r, err := decompress(bufio.NewReaderSize(f, 1<<20))
+	r, err := Decompress(bufio.NewReaderSize(f, 1<<20))
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	out, err := w.file("archive")
+	out, err := o.Scratch("archive")
 	if err != nil {
 		return nil, err
 	}
-	written, err := io.Copy(out, io.LimitReader(interruptible{ctx, r}, l.Bytes+1))
-	if err == nil && written > l.Bytes {
-		err = over("--max-bytes", "more than %s in its archive", size(l.Bytes))
+	written, err := io.Copy(out, io.LimitReader(interruptible{ctx, r}, o.Limits.Bytes+1))
+	if err == nil && written > o.Limits.Bytes {
+		err = bounds.Over("--max-bytes", "more than %s in its archive", bounds.Size(o.Limits.Bytes))
 	}
 	if err != nil {
 		out.Close()
@@ -95,8 +96,8 @@ func (a *archive) scan(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if n == maxArchiveEntries {
-			return problem.New("", "its archive has more than %d files", maxArchiveEntries)
+		if n == bounds.ArchiveEntries {
+			return problem.New("", "its archive has more than %d files", bounds.ArchiveEntries)
 		}
 		if err := a.add(h); err != nil {
 			return err
@@ -122,8 +123,8 @@ func (a *archive) add(h *tar.Header) error {
 		}
 		return nil
 	}
-	if a.names += len(name) + len(m.link); a.names > maxArchiveNames {
-		return problem.New("", "its archive has more than %s of file names", size(maxArchiveNames))
+	if a.names += len(name) + len(m.link); a.names > bounds.ArchiveNames {
+		return problem.New("", "its archive has more than %s of file names", bounds.Size(bounds.ArchiveNames))
 	}
 	if isSparse(h) {
 		return problem.New("", "its archive stores %q as a sparse file", name)
@@ -175,8 +176,13 @@ func (a *archive) open(name string) (io.ReadCloser, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return io.NopCloser(io.NewSectionReader(a.f, m.offset, m.size)), m.size, nil
+	return section{io.NewSectionReader(a.f, m.offset, m.size)}, m.size, nil
 }
+
+// section is a member of an archive: closing it leaves the archive open.
+type section struct{ *io.SectionReader }
+
+func (section) Close() error { return nil }
 
 func (a *archive) close() error { return a.f.Close() }
 

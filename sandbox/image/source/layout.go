@@ -1,4 +1,4 @@
-package unpack
+package source
 
 import (
 	"context"
@@ -31,16 +31,16 @@ type layout struct {
 	index v1.IndexManifest
 }
 
-func openLayout(path string) (source, error) {
-	root, err := os.OpenRoot(path)
+func findInLayout(_ context.Context, ref image.Reference, o Options) (*Image, error) {
+	root, err := os.OpenRoot(ref.Path)
 	if err != nil {
 		return nil, err
 	}
-	return readLayout(folder{root})
+	return findIn(folder{root}, ref.Tag, o)
 }
 
-func openLayoutArchive(ctx context.Context, ref image.Reference, w *workspace, l Limits) (source, error) {
-	a, err := openArchive(ctx, ref.Path, w, l)
+func findInLayoutArchive(ctx context.Context, ref image.Reference, o Options) (*Image, error) {
+	a, err := openArchive(ctx, ref.Path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -48,17 +48,21 @@ func openLayoutArchive(ctx context.Context, ref image.Reference, w *workspace, l
 		ref.Transport = image.DockerArchive
 		return nil, errors.Join(problem.New("write "+ref.String(), "%s is not an OCI archive but a docker archive", ref.Path), a.close())
 	}
-	return readLayout(a)
+	return findIn(a, ref.Tag, o)
 }
 
-// readLayout takes over b.
-func readLayout(b blobs) (source, error) {
+// findIn finds the image called tag in the layout b, and takes b over.
+func findIn(b blobs, tag string, o Options) (*Image, error) {
 	l := &layout{blobs: b}
-	if err := l.read(); err != nil {
-		b.close()
-		return nil, err
+	err := l.read()
+	if err == nil {
+		var found *Image
+		if found, err = l.choose(tag, o.Arch); err == nil {
+			found.closers = append(found.closers, b.close)
+			return found, nil
+		}
 	}
-	return l, nil
+	return nil, errors.Join(err, b.close())
 }
 
 func (l *layout) read() error {
@@ -88,11 +92,13 @@ func (l *layout) read() error {
 	return decode(data, &l.index, "index.json")
 }
 
-func (l *layout) choose(tag, arch string) (*choice, error) {
+// choose finds the image called tag, or the only one, for linux and arch.
+func (l *layout) choose(tag, arch string) (*Image, error) {
 	found, err := named(l.index.Manifests, tag)
 	if err != nil {
 		return nil, err
 	}
+	var outer v1.Hash
 	for range maxNesting {
 		d, err := forPlatform(found, arch)
 		if err != nil {
@@ -106,11 +112,19 @@ func (l *layout) choose(tag, arch string) (*choice, error) {
 			return nil, problem.New("", "the manifest %s could be read as an image and as an index", d.Digest)
 		}
 		if !isIndex(d, data) {
-			return l.image(d, data, arch)
+			found, err := l.image(d, data, arch)
+			if err == nil {
+				found.Index = outer
+			}
+			return found, err
 		}
 		var inner v1.IndexManifest
 		if err := decode(data, &inner, "index"); err != nil {
 			return nil, err
+		}
+		// A signature may be of the outermost index: it leads to all others.
+		if outer == (v1.Hash{}) {
+			outer = d.Digest
 		}
 		found = inner.Manifests
 	}
@@ -132,66 +146,31 @@ func isIndex(d v1.Descriptor, data []byte) bool {
 }
 
 // image reads the manifest data of d and its config.
-func (l *layout) image(d v1.Descriptor, data []byte, arch string) (*choice, error) {
-	var m v1.Manifest
-	if err := decode(data, &m, "manifest"); err != nil {
+func (l *layout) image(d v1.Descriptor, data []byte, arch string) (*Image, error) {
+	m, err := parseManifest(d, data)
+	if err != nil {
 		return nil, err
-	}
-	switch {
-	case m.MediaType != "" && d.MediaType != "" && m.MediaType != d.MediaType:
-		return nil, problem.New("", "the manifest says it is %s, but is referred to as %s", m.MediaType, d.MediaType)
-	case d.MediaType != "" && !d.MediaType.IsImage():
-		return nil, problem.New("", "%s is no container image but %q", d.Digest, d.MediaType)
-	case !m.Config.MediaType.IsConfig():
-		return nil, problem.New("", "%s is no container image: its config is %q", d.Digest, m.Config.MediaType)
 	}
 	raw, err := readBlob(l, m.Config, "config")
 	if err != nil {
 		return nil, err
 	}
-	config, err := readConfig(raw, len(m.Layers), arch)
-	if err != nil {
-		return nil, err
-	}
-	c := &choice{digest: d.Digest.String(), config: config}
-	for i, ld := range m.Layers {
-		if err := checkLayer(ld); err != nil {
+	return assemble(d, data, m, raw, arch, l.openLayer)
+}
+
+func (l *layout) openLayer(d v1.Descriptor) opener {
+	return func(_ context.Context, offset int64) (io.ReadCloser, error) {
+		r, n, err := l.open(blobPath(d.Digest))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, dangling("layer", d.Digest)
+		}
+		if err != nil {
 			return nil, err
 		}
-		c.layers = append(c.layers, layer{
-			digest: ld.Digest, size: ld.Size, diffID: config.RootFS.DiffIDs[i],
-			open: func() (io.ReadCloser, error) { return l.openLayer(ld) },
-		})
+		if n != d.Size {
+			r.Close()
+			return nil, corrupt("layer "+d.Digest.String(), fmt.Sprintf("it has %d bytes, not %d", n, d.Size))
+		}
+		return from(r, offset)
 	}
-	return c, nil
-}
-
-func (l *layout) openLayer(d v1.Descriptor) (io.ReadCloser, error) {
-	r, n, err := l.open(blobPath(d.Digest))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, dangling("layer", d.Digest)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if n != d.Size {
-		r.Close()
-		return nil, corrupt("layer "+d.Digest.String(), fmt.Sprintf("it has %d bytes, not %d", n, d.Size))
-	}
-	return r, nil
-}
-
-// dockerZstd is not among the media types of go-containerregistry.
-const dockerZstd types.MediaType = "application/vnd.docker.image.rootfs.diff.tar.zstd"
-
-// checkLayer refuses a layer that is no plain tar, such as an encrypted one.
-// How it is compressed is seen from its first bytes.
-func checkLayer(d v1.Descriptor) error {
-	if !d.MediaType.IsLayer() && d.MediaType != dockerZstd {
-		return problem.New("", "layer %s is of a kind that cannot be unpacked: %q", d.Digest, d.MediaType)
-	}
-	if d.Size < 0 {
-		return problem.New("", "layer %s has a negative size", d.Digest)
-	}
-	return nil
 }

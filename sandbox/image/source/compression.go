@@ -1,4 +1,4 @@
-package unpack
+package source
 
 import (
 	"bufio"
@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -31,9 +32,9 @@ func compressionOf(start []byte) compression {
 	return plainTar
 }
 
-// decompress gives the content of r, which may be compressed. Memory is
+// Decompress gives the content of r, which may be compressed. Memory is
 // bounded whatever the headers ask for.
-func decompress(r *bufio.Reader) (io.ReadCloser, error) {
+func Decompress(r *bufio.Reader) (io.ReadCloser, error) {
 	start, err := r.Peek(4)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -46,7 +47,7 @@ func decompress(r *bufio.Reader) (io.ReadCloser, error) {
 		}
 		return z, nil
 	case zstdized:
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(bounds.Window))
 		if err != nil {
 			return nil, problem.New("copy the image again", "damaged zstd data: %w", err)
 		}

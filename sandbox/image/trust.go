@@ -1,0 +1,68 @@
+package image
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// PolicyFiles are the places of containers-policy.json(5); the first that
+// exists counts.
+func PolicyFiles() []string {
+	files := []string{"/etc/containers/policy.json"}
+	config := os.Getenv("XDG_CONFIG_HOME")
+	if home := os.Getenv("HOME"); config == "" && home != "" {
+		config = filepath.Join(home, ".config")
+	}
+	if filepath.IsAbs(config) {
+		files = append([]string{filepath.Join(config, "containers", "policy.json")}, files...)
+	}
+	return files
+}
+
+// TrustHash identifies what an image is checked against: the policy, and the
+// state of every file that it or the host names. What was checked under
+// another hash is checked again.
+func TrustHash(t spec.Trust) (string, error) {
+	basis := struct {
+		Trust spec.Trust
+		Files []Stamp
+	}{Trust: t}
+	for _, file := range PolicyFiles() {
+		// One that is not there, or is no file, is a state too.
+		stamp, err := StampOf(file)
+		if err != nil {
+			stamp = Stamp{Path: file}
+		}
+		basis.Files = append(basis.Files, stamp)
+	}
+	for _, file := range t.Files() {
+		stamp, err := StampOf(file)
+		if err != nil {
+			return "", problem.New("put the file there, or change the profile's image section", "what images are checked with cannot be read: %w", err)
+		}
+		basis.Files = append(basis.Files, stamp)
+	}
+	b, err := json.Marshal(basis)
+	if err != nil {
+		return "", fmt.Errorf("hash the policy: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// refuseUnnamed refuses an image that is a plain directory or program where
+// the policy asks for anything: it has neither a digest nor an origin.
+func refuseUnnamed(r Reference, t spec.Trust) error {
+	if r.Stored() || t.Zero() {
+		return nil
+	}
+	return problem.New("make an image of it (safe-run image import) and sign it, or use a profile without an image section",
+		"image %s has no digest that could be checked, and the profile checks images", r)
+}
