@@ -22,6 +22,7 @@ func Canonical(p Profile) Profile {
 		},
 	}
 	p.Origins = nil
+	p.Image.Vulnerabilities = gate(p.Image.Vulnerabilities)
 	out := m.profiles(p, Profile{})
 	out.APIVersion, out.Kind, out.Metadata, out.Extends, out.Replace = "", "", Metadata{}, nil, nil
 	if out.Seccomp.Allow != nil {
@@ -30,6 +31,10 @@ func Canonical(p Profile) Profile {
 	if out.Network.Egress != nil {
 		out.Network.Egress = reachOf(usable(out.Network)).rules()
 	}
+	if out.Image.Registries != nil {
+		out.Image.Registries = outermost(reflect.ValueOf(out.Image.Registries)).Interface().([]Registry)
+	}
+	plainSignatures(out.Image.Signatures)
 	sortLists(reflect.ValueOf(&out).Elem())
 	return out
 }

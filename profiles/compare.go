@@ -21,16 +21,17 @@ type Change struct {
 // allows nothing where it is an allowance, and limits nothing where it is a
 // limit. Reasons are not compared, metadata and extends neither.
 func Diff(a, b Profile) []Change {
-	c := comparison{a: a, b: b}
-	c.section("", reflect.ValueOf(a), reflect.ValueOf(b))
+	c := newComparison(a, b)
+	c.section("", reflect.ValueOf(c.a), reflect.ValueOf(c.b))
 	return c.changes
 }
 
 // Looser lists where p allows more than floor; it is empty when p is within
 // floor. What floor does not set, it allows.
 func Looser(p, floor Profile) []Change {
-	c := comparison{a: floor, b: p, floor: true}
-	c.section("", reflect.ValueOf(floor), reflect.ValueOf(p))
+	c := newComparison(floor, p)
+	c.floor = true
+	c.section("", reflect.ValueOf(c.a), reflect.ValueOf(c.b))
 	return slices.DeleteFunc(c.changes, func(ch Change) bool { return !ch.Looser })
 }
 
@@ -39,6 +40,11 @@ type comparison struct {
 	a, b    Profile
 	floor   bool // a is a floor: what it does not set is allowed
 	changes []Change
+}
+
+func newComparison(a, b Profile) comparison {
+	a.Image.Vulnerabilities, b.Image.Vulnerabilities = gate(a.Image.Vulnerabilities), gate(b.Image.Vulnerabilities)
+	return comparison{a: a, b: b}
 }
 
 func (c *comparison) note(path, before, after string, looser bool) {
@@ -73,6 +79,9 @@ func (c *comparison) section(path string, a, b reflect.Value) {
 
 func (c *comparison) list(f field, path string, a, b reflect.Value) {
 	switch f.meet {
+	case "within":
+		c.within(path, a, b)
+		return
 	case "method":
 		if a.Type() == reflect.TypeFor[[]Syscall]() {
 			c.syscalls(path, a.Interface().([]Syscall), b.Interface().([]Syscall))

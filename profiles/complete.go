@@ -79,6 +79,7 @@ const (
 func closed(p Profile) Profile {
 	out := Layer(Profile{}, p)
 	closeSection(reflect.ValueOf(&out).Elem())
+	out.Image.Vulnerabilities = gate(out.Image.Vulnerabilities)
 	for i, t := range out.Mounts.Tmpfs {
 		if t.Inodes == nil && t.Size != nil {
 			inodes := max(int64(*t.Size)/pageSize, leastInodes)
@@ -92,6 +93,7 @@ func closeSection(v reflect.Value) {
 	for _, f := range fieldsOf(v.Type()) {
 		value := v.Field(f.index)
 		switch {
+		case value.Type() == reflect.TypeFor[Vulnerabilities](): // see gate
 		case value.Kind() == reflect.Pointer && isSection(value.Type()):
 			if value.IsNil() {
 				value.Set(reflect.New(value.Type().Elem()))

@@ -30,9 +30,7 @@ func Decode(source string, data []byte) (Profile, error) {
 	if node != nil {
 		d.mapping("", node, reflect.ValueOf(&p).Elem())
 		d.header(node, p)
-		if at := d.origins["network.egress"]; len(p.Network.Egress) > maxEgress {
-			d.errs.add(at, problem.New("join neighbouring prefixes, or allow "+Internet, "network.egress: more than %d rules", maxEgress))
-		}
+		d.bounded(p)
 	}
 	p.Origins = d.origins
 	if len(d.errs) == 0 {
@@ -136,6 +134,22 @@ func (d *decoder) syntax(data []byte, err error) {
 
 func indentedByTab(line []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("\t"))
+}
+
+// bounded limits the lists that tightening compares pair by pair.
+func (d *decoder) bounded(p Profile) {
+	for _, b := range []struct {
+		path, what, hint string
+		have, most       int
+	}{
+		{"network.egress", "rules", "join neighbouring prefixes, or allow " + Internet, len(p.Network.Egress), maxEgress},
+		{"image.registries", "registries", "name the paths above them", len(p.Image.Registries), mostRegistries},
+		{"image.signatures", "signatures", "ask for fewer", len(p.Image.Signatures), mostSignatures},
+	} {
+		if b.have > b.most {
+			d.errs.add(d.origins[b.path], problem.New(b.hint, "%s: more than %d %s", b.path, b.most, b.what))
+		}
+	}
 }
 
 // header checks what heads every document.

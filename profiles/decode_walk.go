@@ -172,8 +172,14 @@ func peekKey(n *yaml.Node, element reflect.Type) string {
 		}
 		return e.String()
 	}
-	f, _ := keyField(element)
-	return scalarAt(n, f.name)
+	if f, ok := keyField(element); ok {
+		return scalarAt(n, f.name)
+	}
+	// What is told from others by all of it is read twice; mistakes are
+	// reported the second time.
+	probe, v := decoder{origins: Origins{}}, reflect.New(element).Elem()
+	probe.mapping("", n, v)
+	return keyOf(v)
 }
 
 func scalarAt(n *yaml.Node, name string) string {

@@ -13,7 +13,7 @@ import (
 // not, with values from small sets, so that two profiles often meet.
 func anyProfile(t *rapid.T, name string) Profile {
 	p := Profile{APIVersion: APIVersion, Kind: Kind, Metadata: Metadata{Name: name}}
-	for _, section := range []any{&p.Process, &p.Rootfs, &p.Mounts, &p.Paths, &p.Resources, &p.Seccomp, &p.Network} {
+	for _, section := range []any{&p.Process, &p.Rootfs, &p.Mounts, &p.Paths, &p.Resources, &p.Seccomp, &p.Network, &p.Image} {
 		fill(t, reflect.ValueOf(section).Elem())
 	}
 	for _, f := range fieldsOf(reflect.TypeFor[Profile]()) {
@@ -32,10 +32,11 @@ func fill(t *rapid.T, v reflect.Value) {
 }
 
 var (
-	somePaths = []string{"/tmp", "/run", "/cache", "/a b", "/x#y", "/[z]"}
-	someWhys  = []string{"because", "yes", "1: 2 # 3", "zwei\nZeilen", "null", " \"x\" "}
-	somePorts = []string{"443/tcp", "80/tcp", "53/udp", "1-65535/tcp", "8000-8100/tcp", "8050-8200/tcp", "80-81/udp"}
-	someTo    = []string{
+	somePaths      = []string{"/tmp", "/run", "/cache", "/a b", "/x#y", "/[z]"}
+	someWhys       = []string{"because", "yes", "1: 2 # 3", "zwei\nZeilen", "null", " \"x\" "}
+	somePorts      = []string{"443/tcp", "80/tcp", "53/udp", "1-65535/tcp", "8000-8100/tcp", "8050-8200/tcp", "80-81/udp"}
+	someRegistries = []string{"ghcr.io", "ghcr.io/acme", "ghcr.io/acme/app", "ghcr.io/acmes", "docker.io", "docker.io/library", "localhost:5000", "[::1]:5000/a_b"}
+	someTo         = []string{
 		Internet, Internet, Internet4, Internet6, "0.0.0.0/0", "::/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3",
 		"8.8.8.0/24", "128.0.0.0/1", "2000::/4", "2001:db8::/32", "fd00::/8", "192.168.0.0/15", "1.0.0.0/8",
 	}
@@ -63,7 +64,7 @@ func setting(t *rapid.T, f field, v reflect.Value) {
 	case *MilliCPU:
 		*value = leastCPU + MilliCPU(rapid.Int64Range(0, 4000).Draw(t, f.name))
 	case *Duration:
-		*value = Duration(rapid.Int64Range(0, 1<<40).Draw(t, f.name))
+		*value = Duration(rapid.Int64Range(1, 1<<40).Draw(t, f.name))
 	case *Mode:
 		*value = Mode(rapid.Uint32Range(0, 0o7777).Draw(t, f.name))
 	case *Signal:
@@ -72,6 +73,8 @@ func setting(t *rapid.T, f field, v reflect.Value) {
 		*value = UserFrom(pick(userFroms...))
 	case *NetworkMode:
 		*value = NetworkMode(pick(networkModes...))
+	case *Severity:
+		*value = Severity(pick(severities...))
 	case *string:
 		*value = pick(wordsFor(f)...)
 	case *Egress:
@@ -87,9 +90,14 @@ func wordsFor(f field) []string {
 	case f.values == "syscall":
 		return []string{"@base", "@files", "@process", "@threads", "@sockets", "read", "clone", "ptrace"}
 	case f.values != "":
-		return namesOf(f.values)[:6]
+		names := namesOf(f.values)
+		return names[:min(6, len(names))]
 	case f.name == "path":
 		return somePaths
+	case f.name == "report":
+		return append([]string{NoReport}, somePaths...)
+	case f.name == "registries":
+		return someRegistries
 	case f.name == "to":
 		return someTo
 	}
@@ -109,8 +117,12 @@ func composite(t *rapid.T, f field, v reflect.Value) {
 	for range rapid.IntRange(min(1, 4-most), most).Draw(t, f.name) {
 		item := reflect.New(v.Type().Elem()).Elem()
 		switch {
+		case item.Type() == reflect.TypeFor[Signature]():
+			item.Set(reflect.ValueOf(anySignature(t)))
 		case item.Kind() == reflect.Struct:
 			fill(t, item)
+		case f.values != "" || f.name == "registries":
+			item.SetString(rapid.SampledFrom(wordsFor(f)).Draw(t, f.name))
 		case f.name == "ports":
 			item.SetString(rapid.SampledFrom(somePorts).Draw(t, "port"))
 		default:
@@ -121,6 +133,23 @@ func composite(t *rapid.T, f field, v reflect.Value) {
 		}
 	}
 	v.Set(out)
+}
+
+// anySignature draws a signature that somebody could make.
+func anySignature(t *rapid.T) Signature {
+	s := Signature{
+		Name: rapid.SampledFrom([]string{"release", "build"}).Draw(t, "name"),
+		Keys: rapid.SampledFrom([][]string{nil, {"/a.pub"}, {"/a.pub", "/b.pub"}, {"/b.pub", "/a.pub"}, {"/a.pub,/b.pub"}}).Draw(t, "keys"),
+		Why:  rapid.SampledFrom(append(someWhys, "")).Draw(t, "why"),
+	}
+	if s.Keys == nil || rapid.Bool().Draw(t, "both") {
+		s.TrustRoot = "/root.json"
+		s.Keyless = append(s.Keyless, Identity{Issuer: "https://a.example", Subject: rapid.SampledFrom([]string{"x", "x y", `"x"`}).Draw(t, "subject")})
+		if rapid.Bool().Draw(t, "second") {
+			s.Keyless = append(s.Keyless, Identity{Issuer: "https://a.example", SubjectRegExp: "x[a-z].*"})
+		}
+	}
+	return s
 }
 
 // TestGeneratorIsValid keeps the property tests honest: what they run on must

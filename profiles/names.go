@@ -52,6 +52,8 @@ func namesOf(kind string) []string {
 		return seccomp.FamilyNames()
 	case "list-path":
 		return listPaths()
+	case "finding-source":
+		return findingSources
 	case "weakening":
 		var names []string
 		for _, w := range weakenings {
@@ -66,6 +68,7 @@ func namesOf(kind string) []string {
 var nameKinds = map[string]string{
 	"capability": "capability", "rlimit": "resource limit", "syscall": "system call or group",
 	"family": "address family", "weakening": "weakening", "list-path": "list in a profile",
+	"finding-source": "source of findings",
 }
 
 // nameKnown reports whether name is a valid value of its kind.

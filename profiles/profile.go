@@ -46,6 +46,8 @@ type Profile struct {
 	Seccomp Seccomp `yaml:"seccomp,omitempty" json:"seccomp,omitzero"`
 	// Network is what the container can reach and who can reach it.
 	Network Network `yaml:"network,omitempty" json:"network,omitzero"`
+	// Image is what an image must satisfy before it runs.
+	Image Image `yaml:"image,omitempty" json:"image,omitzero"`
 	// Accept lists the weakenings that are allowed on a host which cannot
 	// enforce a setting.
 	Accept []Accept `yaml:"accept,omitempty" json:"accept,omitzero" meet:"intersect"`

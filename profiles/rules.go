@@ -31,6 +31,8 @@ var rules = map[string]rule{
 	// Neutral settings meet in a fixed way only so that the order of the two
 	// profiles does not matter.
 	"neutral": {func(a, b reflect.Value) bool { return b.String() > a.String() }, unsetIsEqual},
+	// Two different values leave none, see meetReports.
+	"same": {func(a, b reflect.Value) bool { return false }, unsetLimitsNothing},
 	// Modes are met bit by bit, see meetModes.
 	"mode": {func(a, b reflect.Value) bool { return false }, unsetLimitsNothing},
 }
@@ -43,6 +45,10 @@ func meetScalars(f field, a, b reflect.Value) (reflect.Value, bool) {
 	if f.meet == "mode" {
 		merged := meetModes(Mode(a.Elem().Uint()), Mode(b.Elem().Uint()))
 		return reflect.ValueOf(&merged), uint64(merged) != a.Elem().Uint()
+	}
+	if f.meet == "same" {
+		merged := meetReports(a.Elem().String(), b.Elem().String())
+		return reflect.ValueOf(&merged), merged != a.Elem().String()
 	}
 	if rules[f.meet].second(a.Elem(), b.Elem()) {
 		return b, true
@@ -72,8 +78,11 @@ func scalarLooser(f field, value, old reflect.Value) bool {
 
 // enumRank is the place of a value in its order.
 func enumRank(v reflect.Value) int {
-	if v.Type() == reflect.TypeFor[UserFrom]() {
+	switch v.Type() {
+	case reflect.TypeFor[UserFrom]():
 		return rank(v.String(), userFroms)
+	case reflect.TypeFor[Severity]():
+		return rank(v.String(), severities)
 	}
 	return rank(v.String(), networkModes)
 }

@@ -24,7 +24,34 @@ const (
 	NetworkBridge NetworkMode = "bridge"
 )
 
+// Severity is how bad a vulnerability is.
+type Severity string
+
+// The severities, tightest first: who blocks the least bad blocks the most.
+const (
+	SeverityNegligible Severity = "negligible"
+	SeverityLow        Severity = "low"
+	SeverityMedium     Severity = "medium"
+	SeverityHigh       Severity = "high"
+	SeverityCritical   Severity = "critical"
+)
+
+// FindingSource is where what is known of an image may come from.
+type FindingSource string
+
+// The sources of findings, in the order in which they are tried.
+const (
+	FromAttestation FindingSource = "attestation"
+	FromReport      FindingSource = "report"
+	FromScanner     FindingSource = "scanner"
+)
+
 var (
+	severities = []string{
+		string(SeverityNegligible), string(SeverityLow), string(SeverityMedium), string(SeverityHigh), string(SeverityCritical),
+	}
+	findingSources = []string{string(FromAttestation), string(FromReport), string(FromScanner)}
+
 	userFroms    = []string{string(UserFromProfile), string(UserFromImage)}
 	networkModes = []string{string(NetworkNone), string(NetworkBridge)}
 )
@@ -50,6 +77,18 @@ func (u *UserFrom) UnmarshalText(text []byte) (err error) {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (m *NetworkMode) UnmarshalText(text []byte) (err error) {
 	*m, err = ParseNetworkMode(string(text))
+	return err
+}
+
+// ParseSeverity reads one of the severities.
+func ParseSeverity(text string) (Severity, error) {
+	s, err := oneOf("severity", text, severities)
+	return Severity(s), err
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Severity) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseSeverity(string(text))
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,9 @@ func TestSchemaIsFresh(t *testing.T) {
 	}
 }
 
+// requiredFields are the ones that an entry makes no sense without, beside keys.
+var requiredFields = []string{"Egress.to", "Metadata.name", "Signature.name", "Identity.issuer"}
+
 type generator struct{ docs map[string]string }
 
 // object is the schema of a struct.
@@ -56,7 +60,7 @@ func (g generator) object(t reflect.Type) map[string]any {
 		s := g.value(f, t.Field(f.index).Type)
 		s["description"] = inYAML(g.docs[t.Name()+"."+t.Field(f.index).Name], t)
 		properties[f.name] = s
-		if f.key || (t == reflect.TypeFor[Egress]() && f.name == "to") || (t == reflect.TypeFor[Metadata]() && f.name == "name") {
+		if f.key || slices.Contains(requiredFields, t.Name()+"."+f.name) {
 			required = append(required, f.name)
 		}
 	}
@@ -84,7 +88,7 @@ func (g generator) value(f field, t reflect.Type) map[string]any {
 		return g.object(t)
 	case t.Kind() == reflect.Slice:
 		return g.list(f, t)
-	case t == reflect.TypeFor[string]():
+	case t == reflect.TypeFor[string]() || t == reflect.TypeFor[Registry]():
 		return textSchema(f)
 	case t == reflect.TypeFor[bool]():
 		return map[string]any{"type": "boolean"}
@@ -114,10 +118,16 @@ func textSchema(f field) map[string]any {
 	if names := namesOf(f.values); names != nil {
 		s["enum"] = names
 	}
-	if f.name == "path" {
-		s["pattern"] = "^/"
+	if pattern := patterns[f.name]; pattern != "" {
+		s["pattern"] = pattern
 	}
 	return s
+}
+
+// patterns are what texts must look like, by the name of the setting.
+var patterns = map[string]string{
+	"path": "^/", "keys": "^/", "trustRoot": "^/", "vex": "^/", "report": "^/|^none$",
+	"issuer": "^https://", "registries": "^[a-z0-9.\\[\\]:_/-]+$",
 }
 
 // scalarSchemas are the values that read themselves from text.
@@ -129,15 +139,24 @@ var scalarSchemas = map[reflect.Type]map[string]any{
 	reflect.TypeFor[Signal]():      {"type": []string{"string", "integer"}},
 	reflect.TypeFor[UserFrom]():    {"enum": userFroms},
 	reflect.TypeFor[NetworkMode](): {"enum": networkModes},
+	reflect.TypeFor[Severity]():    {"enum": severities},
 }
 
-// comments are the doc comments of the types and fields in profile.go.
+// comments are the doc comments of the types and fields in profile.go and
+// image.go.
 func comments(t *testing.T) map[string]string {
-	file, err := parser.ParseFile(token.NewFileSet(), "profile.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
 	docs := map[string]string{}
+	for _, name := range []string{"profile.go", "image.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addComments(docs, file)
+	}
+	return docs
+}
+
+func addComments(docs map[string]string, file *ast.File) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		decl, ok := n.(*ast.GenDecl)
 		if !ok || decl.Tok != token.TYPE {
@@ -152,7 +171,6 @@ func comments(t *testing.T) map[string]string {
 		}
 		return false
 	})
-	return docs
 }
 
 // sentence is the first paragraph of a comment.

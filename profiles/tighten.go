@@ -17,6 +17,7 @@ import (
 // spent and not kept.
 func Tighten(a, b Profile) Profile {
 	a.Extends, b.Extends, a.Replace, b.Replace = nil, nil, nil, nil
+	a.Image.Vulnerabilities, b.Image.Vulnerabilities = gate(a.Image.Vulnerabilities), gate(b.Image.Vulnerabilities)
 	m := &merger{
 		scalar:  meetScalars,
 		entries: meetEntries,
@@ -47,6 +48,8 @@ func meetEntries(f field, path string, a, b reflect.Value) []pair {
 	switch f.meet {
 	case "union":
 		return layered(path, a, b)
+	case "within":
+		return meetWithin(path, a, b)
 	case "method":
 		return meetMethods[a.Type()](path, a, b)
 	}

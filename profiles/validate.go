@@ -29,6 +29,7 @@ func checkValues(p Profile) Errors {
 	c.paths()
 	c.resources()
 	c.network()
+	c.image()
 	return c.errs
 }
 

@@ -21,8 +21,8 @@ const (
 // header checks the name and what the document says of itself.
 func (c *checker) header() {
 	name := c.p.Metadata.Name
-	if name != "" && (len(name) > mostNameBytes || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" || strings.Trim(name[:1], ".-_") == "") {
-		c.fail("metadata.name", "use lower-case letters, digits, '.', '-' and '_', and begin with a letter or digit", "%q cannot be a name", clip(name))
+	if name != "" && !isName(name) {
+		c.fail("metadata.name", nameHint, "%q cannot be a name", clip(name))
 	}
 	for _, list := range c.p.Replace {
 		if nameKnown("list-path", list) && !slices.Contains(setLists(c.p), list) {

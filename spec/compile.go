@@ -36,7 +36,7 @@ func Compile(in Input) (*Plan, error) {
 	// The order is that of the decisions a person reads. What the host cannot
 	// do comes early, because later steps leave it out.
 	for _, step := range []func() error{
-		c.instance, c.identity, c.degrade, c.namespaces, c.process, c.environment, c.capabilities,
+		c.instance, c.image, c.identity, c.degrade, c.namespaces, c.process, c.environment, c.capabilities,
 		c.rlimits, c.seccomp, c.rootfs, c.mounts, c.paths, c.resources, c.devices, c.network, c.lifecycle,
 	} {
 		if err := step(); err != nil {

@@ -14,6 +14,8 @@ import (
 type Plan struct {
 	Profile string   `json:"profile"`
 	Image   ImageRef `json:"image"`
+	// Trust is what the image had to satisfy; nil where nothing was asked.
+	Trust *Trust `json:"trust,omitempty"`
 	// OCI is the runtime spec. Its root.path is the image's own tree when that
 	// is one directory; the sandbox replaces it with what Rootfs assembles.
 	OCI       *specs.Spec `json:"oci"`

@@ -59,8 +59,9 @@ type Vulnerabilities struct {
 	FixableOnly bool `json:"fixableOnly,omitempty"`
 	// MaxAge bounds the age of a report.
 	MaxAge time.Duration `json:"maxAge"`
-	// Sources are tried in their own order; nil is every one.
-	Sources []VulnerabilitySource `json:"sources,omitempty"`
+	// Sources are tried in the order of the constants. nil is every one; empty
+	// is none, so that no image passes.
+	Sources []VulnerabilitySource `json:"sources,omitzero"`
 	// Report is the absolute path of a Trivy, Grype or SARIF report.
 	Report string `json:"report,omitempty"`
 	// VEX are the absolute paths of OpenVEX documents.

@@ -20,6 +20,7 @@ func ValidatePlan(p *Plan) error {
 		return errors.New("the plan is not complete")
 	}
 	v := &validator{plan: p}
+	v.image()
 	v.process()
 	v.isolation()
 	v.mounts()
@@ -42,6 +43,13 @@ func (v *validator) must(holds bool, format string, args ...any) {
 }
 
 func (v *validator) accepted(name string) bool { return slices.Contains(v.plan.Accepted, name) }
+
+// image looks a second time: nothing can be known of an image without a digest.
+func (v *validator) image() {
+	t := v.plan.Trust
+	v.must(t == nil || t.Zero() || v.plan.Image.Digest != "", "the image has no digest, so it cannot be what the policy asks for")
+	v.must(t == nil || t.Vulnerabilities == nil || t.Vulnerabilities.MaxAge > 0, "the age of what is known of the image is not limited")
+}
 
 func (v *validator) process() {
 	p := v.plan.OCI.Process
