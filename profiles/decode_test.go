@@ -80,6 +80,40 @@ func TestDecodeRefuses(t *testing.T) {
 		{"port without protocol", "network: {egress: [{to: internet, ports: [\"443\"], why: x}]}\n", `"443" is not a port`, "443/tcp"},
 		{"ports backwards", "network: {egress: [{to: internet, ports: [9-8/tcp], why: x}]}\n", `"9-8/tcp" is not a port`, "8000-8100/tcp"},
 		{"no ports", "network: {egress: [{to: internet, ports: [], why: x}]}\n", "the list of ports is empty", "remove ports"},
+		{"unknown key of the image", "image: {registry: [ghcr.io]}\n", "t.yaml:5:9: unknown key \"registry\" in image", "registries, requireDigest"},
+		{"registry with a scheme", "image: {registries: [\"https://ghcr.io\"]}\n", "t.yaml:5:22: image.registries[https://ghcr.io]: a registry is named without a scheme", "write ghcr.io"},
+		{"registry in upper case", "image: {registries: [ghcr.io/Acme]}\n", "a registry is written in lower case", "write ghcr.io/acme"},
+		{"registry with a tag", "image: {registries: [\"ghcr.io/acme/app:1\"]}\n", "a registry has no tag", "leave"},
+		{"registry with a digest", "image: {registries: [\"ghcr.io/acme/app@sha256:00\"]}\n", "a registry has no tag", "leave"},
+		{"registry that is a pattern", "image: {registries: [\"*.example.com\"]}\n", "a registry is no pattern", "covers"},
+		{"registry with a last slash", "image: {registries: [ghcr.io/]}\n", "not in its shortest form", "slash"},
+		{"name without a registry", "image: {registries: [acme/app]}\n", "\"acme\" is not a registry: it has neither a dot nor a port", "host[:port][/path]"},
+		{"another name of docker.io", "image: {registries: [index.docker.io/library]}\n", "the images of index.docker.io are named docker.io", "write docker.io/library"},
+		{"registry with a bad port", "image: {registries: [\"ghcr.io:99999\"]}\n", "\"ghcr.io:99999\" is not a registry", "host"},
+		{"registry with a bad path", "image: {registries: [ghcr.io/a//b]}\n", "\"a//b\" is not a path in a registry", "host"},
+		{"registry that leaves its path", "image: {registries: [ghcr.io/a/../b]}\n", "is not a path in a registry", "host"},
+		{"registry that is too long", "image: {registries: [ghcr.io/" + strings.Repeat("a", 255) + "]}\n", "longer than 255 bytes", "shorten"},
+		{"registry twice", "image: {registries: [ghcr.io, ghcr.io]}\n", "t.yaml:5:31: image.registries[ghcr.io] is listed twice", "keep one"},
+		{"signature without a name", "image: {signatures: [{keys: [/k]}]}\n", "a signature has no name", "name"},
+		{"signature with a bad name", "image: {signatures: [{name: r, keys: [/k]}, {name: My Key, keys: [/k]}]}\n", "\"My Key\" cannot be a name", "lower-case"},
+		{"signature of nobody", "image: {signatures: [{name: r, keys: []}]}\n", "t.yaml:5:22: image.signatures[r]: nobody is named who could sign", "keys:"},
+		{"relative key", "image: {signatures: [{name: r, keys: [keys/k.pub]}]}\n", "t.yaml:5:39: image.signatures[r].keys[keys/k.pub]: the path is not absolute", "write the path from /"},
+		{"key that is a directory", "image: {signatures: [{name: r, keys: [/]}]}\n", "the path is a directory", "name a file"},
+		{"keyless without a root", "image: {signatures: [{name: r, keyless: [{issuer: \"https://i.example\", subject: x}]}]}\n", "keyless needs a trustRoot", "trusted_root.json"},
+		{"keyless without an issuer", "image: {signatures: [{name: r, trustRoot: /r, keyless: [{subject: x}]}]}\n", "an identity has no issuer", "issuer:"},
+		{"keyless with a bad issuer", "image: {signatures: [{name: r, trustRoot: /r, keyless: [{issuer: \"http://i.example\", subject: x}]}]}\n", "\"http://i.example\" is not an issuer", "https://"},
+		{"keyless for anyone", "image: {signatures: [{name: r, trustRoot: /r, keyless: [{issuer: \"https://i.example\"}]}]}\n", "no subject: anyone could sign", "subject:"},
+		{"keyless with two subjects", "image: {signatures: [{name: r, trustRoot: /r, keyless: [{issuer: \"https://i.example\", subject: x, subjectRegExp: x}]}]}\n", "both a subject and a subjectRegExp", "keep one"},
+		{"bad expression", "image: {signatures: [{name: r, trustRoot: /r, keyless: [{issuer: \"https://i.example\", subjectRegExp: \"x)|(y\"}]}]}\n", "error parsing regexp", "RE2"},
+		{"expression that is no RE2", "image: {signatures: [{name: r, trustRoot: /r, keyless: [{issuer: \"https://i.example\", subjectRegExp: \"(?=x)y\"}]}]}\n", "t.yaml:5:102: image.signatures[r].keyless[0].subjectRegExp: error parsing regexp", "RE2"},
+		{"long expression", "image: {signatures: [{name: r, trustRoot: /r, keyless: [{issuer: \"https://i.example\", subjectRegExp: \"x" + strings.Repeat("x", 1024) + "\"}]}]}\n", "longer than 1024 bytes", "shorten"},
+		{"signature twice", "image: {signatures: [{name: r, keys: [/a, /b]}, {name: r, keys: [/b, /a]}]}\n", "is listed twice", "keep one"},
+		{"unknown severity", "image: {vulnerabilities: {block: hihg}}\n", "t.yaml:5:34: image.vulnerabilities.block: \"hihg\" is not a severity, did you mean \"high\"?", "negligible, low, medium, high, critical"},
+		{"no age", "image: {vulnerabilities: {maxAge: 0s}}\n", "image.vulnerabilities.maxAge: no report is as young as 0s", "24h"},
+		{"age in days", "image: {vulnerabilities: {maxAge: 7d}}\n", "\"7d\" is not a time span", "10s"},
+		{"unknown source", "image: {vulnerabilities: {sources: [attestations]}}\n", "unknown source of findings \"attestations\", did you mean \"attestation\"?", "attestation, report, scanner"},
+		{"relative report", "image: {vulnerabilities: {report: r.json}}\n", "t.yaml:5:35: image.vulnerabilities.report: the path is not absolute", "from /"},
+		{"relative VEX", "image: {vulnerabilities: {vex: [v.json]}}\n", "image.vulnerabilities.vex[v.json]: the path is not absolute", "from /"},
 		{"extends nothing", "extends: []\n", "extends: the list is empty", "name a profile"},
 	}
 	for _, tt := range tests {
@@ -214,6 +248,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(head + "mounts: {tmpfs: [{path: /tmp, mode: 01777, exec: true, why: jit}]}\n"))
 	f.Add([]byte(head + "network:\n  egress:\n  - {to: 10.0.0.0/8, ports: [1-2/udp], why: \"a\\tb\"}\n"))
 	f.Add([]byte(head + "process: {stopSignal: 15, stopTimeout: 1h, rlimits: [{name: core, soft: 0, hard: 0}]}\n"))
+	f.Add([]byte(head + imageBody))
+	f.Add([]byte(head + "image: {registries: ['[::1]:5000/a', ghcr.io], signatures: [{name: a, keys: ['/x, y', /z]}, {name: a, keys: [/z]}]}\n"))
+	f.Add([]byte(head + "image: {vulnerabilities: {block: low, report: none, vex: [], sources: []}}\n"))
 	f.Add([]byte(`{"apiVersion":"safe-run.dev/v1","kind":"Profile","metadata":{"name":"t"}}`))
 	f.Add([]byte("a: &a [*a, <<: *a]\n---\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -240,7 +277,7 @@ func FuzzDecode(f *testing.F) {
 
 // FuzzScalars feeds one text to every parser of single values.
 func FuzzScalars(f *testing.F) {
-	for _, seed := range []string{"512MiB", "1.5g", "500m", "0.25", "1m30s", "01777", "SIGRTMIN+3", "CAP_CHOWN", "bridge", "8000-8100/tcp", "10.0.0.0/8", "internet"} {
+	for _, seed := range []string{"512MiB", "1.5g", "500m", "0.25", "1m30s", "01777", "SIGRTMIN+3", "CAP_CHOWN", "bridge", "8000-8100/tcp", "10.0.0.0/8", "internet", "high", "ghcr.io/acme", "[::1]:5000/a"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -261,6 +298,13 @@ func FuzzScalars(f *testing.F) {
 		}
 		if r, err := parsePorts(text); err == nil && (r.First == 0 || r.First > r.Last || r.String() == "") {
 			t.Fatalf("%q is ports %v", text, r)
+		}
+		if v, err := ParseSeverity(text); err == nil && string(v) != text {
+			t.Fatalf("%q is severity %q", text, v)
+		}
+		c := checker{}
+		if c.registry("r", text); len(c.errs) == 0 && (strings.ContainsAny(text, " @*?\\\n") || strings.Contains(text, "..") || strings.Trim(text, "/") != text) {
+			t.Fatalf("%q is a registry", text)
 		}
 		if p, err := parsePrefix(text); err == nil && p != p.Masked() {
 			t.Fatalf("%q is prefix %s", text, p)

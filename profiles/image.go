@@ -12,7 +12,7 @@ import (
 type Image struct {
 	// Registries are where images may come from: ghcr.io, or ghcr.io/acme for
 	// what lies below that path. Without the key any place will do; an empty
-	// list allows none. What is layed over it adds to it.
+	// list allows none. What is laid over it adds to it.
 	Registries []Registry `yaml:"registries,omitempty" json:"registries,omitzero" meet:"within"`
 	// RequireDigest wants images named by their digest, NAME@sha256:..., which
 	// nobody can move to other content.

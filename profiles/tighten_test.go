@@ -52,6 +52,17 @@ func TestTightenByField(t *testing.T) {
 		{"egress: the public part", "network: {egress: [{to: internet, why: a}]}", "network: {egress: [{to: 192.168.0.0/15, why: b}]}", "network:\n  egress:\n    - to: 192.169.0.0/16\n      why: a\n"},
 		{"egress: what another rule covers goes", "network: {egress: [{to: 8.0.0.0/8, why: a}, {to: 8.8.8.8/32, ports: [53/udp], why: a}]}", "network: {egress: [{to: internet, why: b}]}", "network:\n  egress:\n    - to: 8.0.0.0/8\n      why: a\n"},
 		{"egress: without a network", "network: {mode: none}", "network: {mode: bridge, egress: [{to: internet, why: b}]}", "network:\n  mode: none\n  egress: []\n"},
+		{"registries: the inner path", "image: {registries: [ghcr.io, quay.io]}", "image: {registries: [ghcr.io/acme]}", "image:\n  registries: [ghcr.io/acme]\n"},
+		{"registries: at a slash", "image: {registries: [ghcr.io/acme]}", "image: {registries: [ghcr.io/acmes]}", "image:\n  registries: []\n"},
+		{"registries: without saying", "image: {requireDigest: false}", "image: {registries: [ghcr.io]}", "image:\n  registries: [ghcr.io]\n  requireDigest: false\n"},
+		{"digest: if either", "image: {requireDigest: false}", "image: {requireDigest: true}", "image:\n  requireDigest: true\n"},
+		{"signatures: of either, also of one name", "image: {signatures: [{name: r, keys: [/a]}]}", "image: {signatures: [{name: r, keys: [/a, /b]}]}", "image:\n  signatures:\n    - name: r\n      keys: [/a]\n    - name: r\n      keys: [/a, /b]\n"},
+		{"signatures: the same in another order", "image: {signatures: [{name: r, keys: [/b, /a], why: x}]}", "image: {signatures: [{name: r, keys: [/a, /b], why: y}]}", "image:\n  signatures:\n    - name: r\n      keys: [/b, /a]\n      why: x\n"},
+		{"gate: the lower severity and age", "image: {vulnerabilities: {block: high, maxAge: 1h}}", "image: {vulnerabilities: {block: low, maxAge: 2h}}", "image:\n  vulnerabilities:\n    block: low\n    fixableOnly: false\n    maxAge: 1h0m0s\n    vex: []\n"},
+		{"gate: what one does not loosen", "image: {vulnerabilities: {block: high}}", "image: {vulnerabilities: {block: critical, fixableOnly: true, maxAge: 48h, vex: [/v], why: x}}", "image:\n  vulnerabilities:\n    block: high\n    fixableOnly: false\n    maxAge: 24h0m0s\n    vex: []\n    why: x\n"},
+		{"gate: of one alone", "image: {}", "image: {vulnerabilities: {block: critical, fixableOnly: true, maxAge: 48h, vex: [/v], why: x}}", "image:\n  vulnerabilities:\n    block: critical\n    fixableOnly: true\n    maxAge: 48h0m0s\n    vex: [/v]\n    why: x\n"},
+		{"gate: sources in both", "image: {vulnerabilities: {block: high, sources: [report, scanner]}}", "image: {vulnerabilities: {block: high, sources: [attestation, scanner]}}", "image:\n  vulnerabilities:\n    block: high\n    fixableOnly: false\n    maxAge: 24h0m0s\n    sources: [scanner]\n    vex: []\n"},
+		{"gate: two reports are none", "image: {vulnerabilities: {block: high, report: /a}}", "image: {vulnerabilities: {block: high, report: /b}}", "image:\n  vulnerabilities:\n    block: high\n    fixableOnly: false\n    maxAge: 24h0m0s\n    report: none\n    vex: []\n"},
 		{"accepted: by both", "accept: [{name: seccomp, why: a}]", "accept: []", "accept: []\n"},
 	}
 	for _, tt := range tests {

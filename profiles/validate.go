@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -37,11 +38,17 @@ func checkValues(p Profile) Errors {
 type checker struct {
 	p    Profile
 	errs Errors
+	// brief shortens the paths that are shown; nil shows them as they are.
+	brief *strings.Replacer
 }
 
 // fail records a mistake at a setting.
 func (c *checker) fail(path, hint, format string, args ...any) {
-	c.errs.add(c.p.Origin(path), problem.New(hint, "%s: "+format, append([]any{path}, args...)...))
+	shown := path
+	if c.brief != nil {
+		shown = c.brief.Replace(path)
+	}
+	c.errs.add(c.p.Origin(path), problem.New(hint, "%s: "+format, append([]any{shown}, args...)...))
 }
 
 // names checks every name that comes from a fixed list, wherever it is, that

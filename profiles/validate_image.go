@@ -26,7 +26,10 @@ func (c *checker) image() {
 		c.registry(entry("image.registries", string(r)), string(r))
 	}
 	for _, s := range i.Signatures {
-		c.signature(entry("image.signatures", s.String()), s)
+		at := entry("image.signatures", s.String())
+		c.brief = strings.NewReplacer(at, entry("image.signatures", s.Name))
+		c.signature(at, s)
+		c.brief = nil
 	}
 	v := i.Vulnerabilities
 	if v.Block != nil {
@@ -140,8 +143,10 @@ func (c *checker) signature(at string, s Signature) {
 	for _, key := range s.Keys {
 		c.file(entry(at+".keys", key), key)
 	}
-	for _, id := range s.Keyless {
-		c.identity(entry(at+".keyless", id.String()), id)
+	for n, id := range s.Keyless {
+		long := entry(at+".keyless", id.String())
+		c.brief = strings.NewReplacer(long, entry(entry("image.signatures", s.Name)+".keyless", strconv.Itoa(n)), at, entry("image.signatures", s.Name))
+		c.identity(long, id)
 	}
 	switch {
 	case s.TrustRoot != "":
