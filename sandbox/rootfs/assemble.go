@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +20,7 @@ const skeletonBytes = 1 << 20
 // must run on a Thread. ids is the container's range.
 //
 // The layer on top is a tmpfs of its own, so that nothing is ever created in
-// the image's tree; the image's tree is below it as an idmapped read-only
+// the image's tree; the image's layers are below it on an idmapped read-only
 // mount. A root that may be written gets a second tmpfs as overlay's upper.
 func Assemble(plan spec.Rootfs, dir string, ids *IDs) (string, error) {
 	if err := os.MkdirAll(dir, 0o711); err != nil {
@@ -39,35 +38,33 @@ func Assemble(plan spec.Rootfs, dir string, ids *IDs) (string, error) {
 	if err := os.Mkdir(top, 0o755); err != nil {
 		return "", err
 	}
-	if plan.Source == "" {
-		if err := skeleton(plan, top, "", ids.Range); err != nil {
+	if plan.Source == "" && len(plan.Layers) == 0 {
+		if err := skeleton(plan, top, nil, ids.Range); err != nil {
 			return "", err
 		}
 		return top, remount(top, plan.ReadOnly)
 	}
-	// One descriptor for all that looks at the image: whoever may rename its
-	// directory must not have one tree looked at and another mounted.
-	source, err := openSource(plan.Source)
+	// Descriptors for all that looks at the image: whoever may rename its
+	// directories must not have one tree looked at and another mounted.
+	image, err := openStack(plan)
 	if err != nil {
 		return "", err
 	}
-	defer source.Close()
-	if err := skeleton(plan, top, fmt.Sprintf("/proc/self/fd/%d", source.Fd()), ids.Range); err != nil {
+	defer image.Close()
+	if err := cover(plan, image, dir, ids.Range); err != nil {
 		return "", err
 	}
-	return overlay(plan, source, dir, ids)
+	return merge(plan, image, dir, ids)
 }
 
-// openSource opens the image's tree. Its path was resolved when the image was
-// opened, so that a link in it now has been put there since.
-func openSource(path string) (*os.File, error) {
-	fd, err := unix.Openat2(unix.AT_FDCWD, path, &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS,
-	})
+// cover fills the layer on top of the image.
+func cover(plan spec.Rootfs, image *stack, dir string, ids spec.IDRange) error {
+	root, err := image.look(dir)
 	if err != nil {
-		return nil, problem.New("run it again, and see who may write to the directories above", "the image's root %s has changed since it was opened: %w", path, err)
+		return err
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	defer root.Close()
+	return skeleton(plan, filepath.Join(dir, "top"), root, ids)
 }
 
 // remount makes a plain root of its own mount, with its flags.
@@ -82,71 +79,60 @@ func remount(top string, readOnly bool) error {
 	return os.NewSyscallError("mount", unix.Mount("", top, "", flags, ""))
 }
 
-// overlay mounts the layers of plan at dir/merged.
-func overlay(plan spec.Rootfs, source *os.File, dir string, ids *IDs) (string, error) {
+// merge mounts the layers of plan at dir/merged.
+func merge(plan spec.Rootfs, image *stack, dir string, ids *IDs) (string, error) {
 	var ns *os.File
+	var err error
 	if plan.IDMap {
-		var err error
 		if ns, err = ids.namespace(); err != nil {
 			return "", err
 		}
 	}
-	tree, err := cloneTree(source, ns)
-	if err != nil {
-		return "", idmapProblem(plan.Source, err)
-	}
-	defer tree.Close()
-	// Attached before it becomes a layer: overlayfs refuses layers on
-	// detached mounts before Linux 6.15.
-	image := filepath.Join(dir, "image")
-	if err := os.Mkdir(image, 0o711); err != nil {
+	if err := image.clone(dir, ns); err != nil {
 		return "", err
 	}
-	if err := unix.MoveMount(int(tree.Fd()), "", unix.AT_FDCWD, image, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return "", fmt.Errorf("move_mount %s: %w", image, err)
+	top, err := openPlain(unix.AT_FDCWD, filepath.Join(dir, "top"), 0)
+	if err != nil {
+		return "", err
 	}
-	top, merged := filepath.Join(dir, "top"), filepath.Join(dir, "merged")
+	defer top.Close()
+	o := overlay{lower: append([]*os.File{top}, image.topmostFirst()...)}
+	if !plan.ReadOnly {
+		if o.upper, err = ownedDir(filepath.Join(dir, "upper"), ids.Range); err != nil {
+			return "", err
+		}
+		defer o.upper.Close()
+		if o.work, err = ownedDir(filepath.Join(dir, "work"), ids.Range); err != nil {
+			return "", err
+		}
+		defer o.work.Close()
+	}
+	merged := filepath.Join(dir, "merged")
 	if err := os.Mkdir(merged, 0o711); err != nil {
 		return "", err
 	}
-	// The kernel may follow redirects and metacopy that a hostile tree carries
-	// in its extended attributes (Documentation/filesystems/overlayfs.rst).
-	options := []string{"lowerdir=" + top + ":" + image, "redirect_dir=nofollow", "metacopy=off", "index=off"}
-	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV)
-	if plan.ReadOnly {
-		flags |= unix.MS_RDONLY
-	} else {
-		upper, err := upperDirs(dir, ids.Range)
-		if err != nil {
-			return "", err
-		}
-		options = append(options, upper...)
-	}
-	if err := unix.Mount("overlay", merged, "overlay", flags, strings.Join(options, ",")); err != nil {
-		return "", idmapProblem(plan.Source, fmt.Errorf("overlay: %w", err))
+	if err := o.mount(merged); err != nil {
+		return "", idmapProblem(image.bases[0].Name(), ns, err)
 	}
 	return merged, nil
 }
 
-// upperDirs makes overlay's upper and work directories on the tmpfs.
-func upperDirs(dir string, ids spec.IDRange) ([]string, error) {
-	upper, work := filepath.Join(dir, "upper"), filepath.Join(dir, "work")
-	for _, d := range []string{upper, work} {
-		if err := os.Mkdir(d, 0o755); err != nil {
-			return nil, err
-		}
-		if err := os.Chown(d, int(ids.First), int(ids.First)); err != nil {
-			return nil, err
-		}
+// ownedDir makes a directory of the container's root on the tmpfs.
+func ownedDir(path string, ids spec.IDRange) (*os.File, error) {
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return nil, err
 	}
-	return []string{"upperdir=" + upper, "workdir=" + work}, nil
+	if err := os.Chown(path, int(ids.First), int(ids.First)); err != nil {
+		return nil, err
+	}
+	return openPlain(unix.AT_FDCWD, path, 0)
 }
 
 // idmapProblem says in one line that a filesystem cannot be mounted with the
-// container's ids. Degrading is decided when the plan is compiled, not here;
+// ids of ns. Degrading is decided when the plan is compiled, not here;
 // --accept idmapped-mounts is for a kernel that has none.
-func idmapProblem(source string, err error) error {
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP) {
+func idmapProblem(source string, ns *os.File, err error) error {
+	if ns != nil && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP)) {
 		return problem.New("move the image to ext4, xfs or btrfs (tmpfs can from Linux 6.3 on)",
 			"the filesystem of %s cannot be idmapped: %w", source, err)
 	}

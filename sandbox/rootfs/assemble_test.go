@@ -15,7 +15,7 @@ import (
 
 var testIDs = spec.IDRange{First: 0x70000000, Count: spec.IDsPerContainer}
 
-func needRoot(t *testing.T) {
+func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("NOT CHECKED without root: mounts of the root filesystem")
@@ -23,7 +23,7 @@ func needRoot(t *testing.T) {
 }
 
 // image makes a small tree with what images have that gets in the way.
-func image(t *testing.T) string {
+func image(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "image")
 	for _, d := range []string{"", "usr/etc", "home/app", "tmp"} {

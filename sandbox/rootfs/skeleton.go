@@ -14,23 +14,17 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// skeleton fills the top layer over the tree at image, if there is one: the
-// plan's files and whatever mount points the image lacks, owned by the
-// container's root. A directory that the image has keeps the image's mode and
-// owner, because overlayfs shows those of the topmost layer.
-func skeleton(plan spec.Rootfs, top, image string, ids spec.IDRange) error {
-	b := builder{ids: ids}
+// skeleton fills the top layer over image, if there is one: the plan's files
+// and whatever mount points the image lacks, owned by the container's root. A
+// directory that the image has keeps the image's mode and owner, because
+// overlayfs shows those of the topmost layer.
+func skeleton(plan spec.Rootfs, top string, image *os.Root, ids spec.IDRange) error {
+	b := builder{image: image, ids: ids}
 	var err error
 	if b.top, err = os.OpenRoot(top); err != nil {
 		return err
 	}
 	defer b.top.Close()
-	if image != "" {
-		if b.image, err = os.OpenRoot(image); err != nil {
-			return problem.New("", "the image's root cannot be opened: %w", err)
-		}
-		defer b.image.Close()
-	}
 	if err := b.like("."); err != nil {
 		return err
 	}
@@ -66,7 +60,7 @@ func clean(p string) string { return strings.TrimPrefix(path.Clean("/"+p), "/") 
 // left to libcontainer, which resolves links inside the root the same way.
 func (b *builder) mountpoint(p string, dir bool) error {
 	if b.image != nil {
-		if _, err := b.image.Lstat(p); err == nil {
+		if info, err := b.image.Lstat(p); err == nil && !whiteout(info) {
 			return nil
 		}
 		parent, err := resolve(b.image, path.Dir(p))
@@ -82,6 +76,11 @@ func (b *builder) mountpoint(p string, dir bool) error {
 		return b.dir(p)
 	}
 	return b.write(p, nil, 0o644)
+}
+
+// whiteout says whether overlayfs takes a file for the mark that there is none.
+func whiteout(info fs.FileInfo) bool {
+	return info.Mode()&fs.ModeCharDevice != 0 && info.Sys().(*syscall.Stat_t).Rdev == 0
 }
 
 // parents makes the directories above p, with the image's mode and owner.

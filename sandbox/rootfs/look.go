@@ -1,0 +1,55 @@
+package rootfs
+
+import (
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// look gives a view of the merged image with its own ids, which ends when it
+// is closed. The kernel merges it, as it will for the container, but in a
+// mount that is attached nowhere.
+func (s *stack) look(dir string) (*os.Root, error) {
+	if len(s.layers) == 1 {
+		return openImage(s.layers[0].dir)
+	}
+	o := overlay{lower: s.topmostFirst()}
+	if !byMountData {
+		mount, err := o.detached()
+		if err == nil {
+			// The mount lives on in the root that is opened of it.
+			defer mount.Close()
+			return openImage(mount)
+		}
+		if !tooOld(err) {
+			return nil, err
+		}
+	}
+	at := filepath.Join(dir, "look")
+	if err := os.Mkdir(at, 0o711); err != nil {
+		return nil, err
+	}
+	if err := o.mountData(at); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(at)
+	if err != nil {
+		return nil, problem.New("", "the image's root cannot be opened: %w", err)
+	}
+	if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
+		root.Close()
+		return nil, os.NewSyscallError("umount", err)
+	}
+	return root, nil
+}
+
+func openImage(dir *os.File) (*os.Root, error) {
+	root, err := os.OpenRoot(procPath(dir))
+	if err != nil {
+		return nil, problem.New("", "the image's root cannot be opened: %w", err)
+	}
+	return root, nil
+}
