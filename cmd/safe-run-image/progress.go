@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
 
-	"github.com/safe-run/safe-run/sandbox/image/unpack"
+	"github.com/safe-run/safe-run/sandbox/image/pull"
 )
 
 const (
@@ -24,26 +25,37 @@ const (
 type progress struct {
 	w        io.Writer
 	what     string
+	quiet    bool
+	mu       sync.Mutex
+	bytes    map[int]int64
 	terminal bool
 	next     time.Time
 	shown    bool
 }
 
-func newProgress(w io.Writer, what string) *progress {
+func newProgress(w io.Writer, what string, quiet bool) *progress {
 	f, isFile := w.(*os.File)
 	return &progress{
-		w: w, what: what,
+		w: w, what: what, quiet: quiet,
 		terminal: isFile && term.IsTerminal(int(f.Fd())),
 		next:     time.Now().Add(patience),
+		bytes:    map[int]int64{},
 	}
 }
 
-func (p *progress) show(s unpack.Progress) {
+func (p *progress) show(s pull.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bytes[s.Layer] = s.Bytes
 	now := time.Now()
-	if now.Before(p.next) {
+	if p.quiet || now.Before(p.next) {
 		return
 	}
-	line := fmt.Sprintf("unpacking %s: layer %d of %d, %d of %d MiB", p.what, s.Layer, s.Layers, s.Bytes>>20, s.Total>>20)
+	var total int64
+	for _, n := range p.bytes {
+		total += n
+	}
+	line := fmt.Sprintf("%s: layer %d of %d %s, %d MiB", p.what, s.Layer, s.Layers, s.Stage, total>>20)
 	if p.terminal {
 		fmt.Fprint(p.w, "\r\x1b[K"+line)
 		p.next = now.Add(terminalPace)
@@ -52,6 +64,13 @@ func (p *progress) show(s unpack.Progress) {
 		p.next = now.Add(logPace)
 	}
 	p.shown = true
+}
+
+// note says what is being tried.
+func (p *progress) note(line string) {
+	if !p.quiet {
+		fmt.Fprintln(p.w, line)
+	}
 }
 
 // end leaves a terminal with an empty line to write on.

@@ -11,7 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/safe-run/safe-run/sandbox/image"
-	"github.com/safe-run/safe-run/sandbox/image/unpack"
+	"github.com/safe-run/safe-run/sandbox/image/pull"
+	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -41,10 +42,10 @@ func badUsage(command, format string, args ...any) error {
 
 // run is the program: it gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	format := formatText
+	c := &common{format: formatText}
 	root := &cobra.Command{
 		Use:           "safe-run-image",
-		Short:         "Unpack and make images for safe-run",
+		Short:         "Find, check, unpack and look after images for safe-run",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -56,21 +57,60 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.PersistentFlags().StringVar(&format, "format", formatText, "how to print the result: text or json")
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.format, "format", formatText, "how to print the result: text or json")
+	flags.StringVar(&c.store, "store", image.DefaultStore, "the directory of images")
+	flags.StringVar(&c.trust, "trust", "", "what images must satisfy, in JSON; safe-run image fills it in from --profile and the floor")
+	flags.BoolVarP(&c.quiet, "quiet", "q", false, "say nothing but the result")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if format != formatText && format != formatJSON {
-			return badUsage(cmd.CommandPath(), "--format %q is neither text nor json", format)
+		if c.format != formatText && c.format != formatJSON {
+			return badUsage(cmd.CommandPath(), "--format %q is neither text nor json", c.format)
 		}
-		return unpack.Confine()
+		return pull.Confine()
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return badUsage(cmd.CommandPath(), "%w", err)
 	})
-	root.AddCommand(unpackCommand(&format), packCommand(&format))
+	root.AddCommand(pullCommand(c), packCommand(&c.format))
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return report(root.ExecuteContext(ctx), format, stdout, stderr)
+	return report(root.ExecuteContext(ctx), c.format, stdout, stderr)
+}
+
+// common is what all commands are told.
+type common struct {
+	format string
+	store  string
+	trust  string // spec.Trust in JSON
+	quiet  bool
+}
+
+// maxTrust bounds --trust in bytes: what one argument may have (execve(2)).
+const maxTrust = 128 << 10
+
+// policy is what images must satisfy.
+func (c *common) policy() (spec.Trust, error) {
+	var t spec.Trust
+	if c.trust == "" {
+		return t, nil
+	}
+	d := json.NewDecoder(strings.NewReader(c.trust))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&t); err != nil || len(c.trust) > maxTrust {
+		return t, badUsage("safe-run-image", "--trust is not what safe-run writes: %v", err)
+	}
+	return t, nil
+}
+
+// one takes the one image that a command is about.
+func one(verb string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return badUsage(cmd.CommandPath(), "%s takes one image, not %d", verb, len(args))
+		}
+		return nil
+	}
 }
 
 // report shows err and gives the exit code that goes with it.

@@ -30,6 +30,8 @@ type Record struct {
 	Digest    string  `json:"digest"`    // manifest digest, sha256:<64 hexadecimal digits>
 	// From is where the image of a bare name was found.
 	From string `json:"from,omitempty"`
+	// Repository is what a registry knows the image as, if one does.
+	Repository string `json:"repository,omitempty"`
 	// Trust is the hash of what the image was checked against, Verified what
 	// held, and Expires when it must be checked again; zero is never.
 	Trust    string    `json:"trust"`

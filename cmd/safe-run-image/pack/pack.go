@@ -19,7 +19,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/safe-run/safe-run/sandbox/image"
-	"github.com/safe-run/safe-run/sandbox/image/unpack/ociconfig"
+	"github.com/safe-run/safe-run/sandbox/image/source/ociconfig"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )

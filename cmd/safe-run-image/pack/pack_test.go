@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/safe-run/safe-run/sandbox/image/unpack"
+	"github.com/safe-run/safe-run/sandbox/image/pull"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -57,7 +57,7 @@ func TestImage(t *testing.T) {
 	}
 	pack("docker-archive:" + out + "/app.tar:app:1")
 	for _, reference := range []string{"oci:" + out + "/layout", "oci:" + out + "/layout:app:1", "oci:" + out + "/other", "docker-archive:" + out + "/app.tar:app:1"} {
-		record, err := unpack.Unpack(t.Context(), reference, unpack.Options{Store: out + "/store"})
+		record, err := pull.Pull(t.Context(), reference, pull.Options{Store: out + "/store"})
 		must(t, err)
 		if record.Config.User != "33" || len(record.Config.Cmd) != 2 || record.Config.ExposedPorts[0] != "80/tcp" {
 			t.Errorf("%s has config %+v", reference, record.Config)

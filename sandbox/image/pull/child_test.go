@@ -1,4 +1,4 @@
-package unpack
+package pull
 
 import (
 	"context"
@@ -19,7 +19,7 @@ func asChild() (code int, child bool) {
 	if reference == "" {
 		return 0, false
 	}
-	if _, err := Unpack(context.Background(), reference, Options{Store: os.Getenv(childStore)}); err != nil {
+	if _, err := Pull(context.Background(), reference, Options{Store: os.Getenv(childStore)}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1, true
 	}

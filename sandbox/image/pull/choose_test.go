@@ -1,4 +1,4 @@
-package unpack
+package pull
 
 import (
 	"path/filepath"
@@ -98,13 +98,14 @@ func TestChoose(t *testing.T) {
 			if c.tag != "" {
 				reference += ":" + c.tag
 			}
-			record, err := Unpack(t.Context(), reference, Options{Store: filepath.Join(dir, "store")})
+			store := filepath.Join(dir, "store")
+			_, err := Pull(t.Context(), reference, Options{Store: store})
 			if c.words != nil {
 				assertMendable(t, err, false, c.words...)
 				return
 			}
 			must(t, err)
-			if got := record.Config.Cmd[0]; got != c.want {
+			if got := openImage(t, reference, store).Spec.Config.Cmd[0]; got != c.want {
 				t.Errorf("it took image %q, want %q", got, c.want)
 			}
 		})

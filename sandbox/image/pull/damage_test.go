@@ -1,4 +1,4 @@
-package unpack
+package pull
 
 import (
 	"archive/tar"
@@ -15,6 +15,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/sandbox/image/imagetest"
 )
 
@@ -123,7 +124,7 @@ func TestDamagedMetadata(t *testing.T) {
 			return w.index(w.json(types.OCIManifestSchema1, v1.Manifest{Config: c, Layers: []v1.Descriptor{w.blob(plain, tinyTar)}}))
 		}, []string{"config is malformed"}},
 		"large config": {func(_ *testing.T, w *writer) error {
-			c := w.blob(types.OCIConfigJSON, []byte(strings.Repeat(" ", maxMetadata+1)))
+			c := w.blob(types.OCIConfigJSON, []byte(strings.Repeat(" ", bounds.Metadata+1)))
 			return w.index(w.json(types.OCIManifestSchema1, v1.Manifest{Config: c}))
 		}, []string{"at most 4 MiB"}},
 		"endless index": {func(t *testing.T, w *writer) error {
@@ -169,10 +170,10 @@ func refuseLayouts(t *testing.T, layouts map[string]damage) {
 			w := newWriter(filepath.Join(dir, "layout"))
 			must(t, c.make(t, w))
 			store := filepath.Join(dir, "store")
-			_, err := Unpack(t.Context(), "oci:"+w.dir, Options{Store: store})
+			_, err := Pull(t.Context(), "oci:"+w.dir, Options{Store: store})
 			assertMendable(t, err, false, c.words...)
 			assertTidy(t, store)
-			if records, _ := os.ReadDir(filepath.Join(store, "records")); len(records) > 0 {
+			if records, _ := os.ReadDir(filepath.Join(store, "refs")); len(records) > 0 {
 				t.Error("it failed and left a record")
 			}
 		})
@@ -233,14 +234,14 @@ func TestDamagedArchives(t *testing.T) {
 		"several":            {docker("two.tar", manifest(`[{"RepoTags":["a:1"]},{"RepoTags":["b:2"]}]`)...), []string{"2 images", "a:1, b:2"}},
 		"no config":          {docker("config.tar", manifest(`[{"Config":"../../etc/passwd"}]`)...), []string{"config", "not there"}},
 		"two manifests":      {docker("twice.tar", append(manifest(`[]`), manifest(`[]`)...)...), []string{"two files called manifest.json"}},
-		"a layer many times": {docker("many.tar", manifest(`[{"Layers":["a"`+strings.Repeat(`,"a"`, DefaultLimits.Layers)+`]}]`)...), []string{"more than 512 layers"}},
+		"a layer many times": {docker("many.tar", manifest(`[{"Layers":["a"`+strings.Repeat(`,"a"`, bounds.Default.Layers+13)+`]}]`)...), []string{"more than 499 layers"}},
 		"endless names":      {docker("names.tar", longNames(20)...), []string{"16 MiB of file names"}},
 		"links in a circle": {docker("loop.tar", append(manifest(`[{"Config":"a"}]`), tar.Header{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "b"}, "",
 			tar.Header{Name: "b", Typeflag: tar.TypeSymlink, Linkname: "a"}, "")...), []string{"too many links"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := filepath.Join(t.TempDir(), "store")
-			_, err := Unpack(t.Context(), c.reference, Options{Store: store})
+			_, err := Pull(t.Context(), c.reference, Options{Store: store})
 			assertMendable(t, err, false, c.words...)
 			if _, err := os.Stat(store); err == nil {
 				assertTidy(t, store)

@@ -1,4 +1,4 @@
-package unpack
+package pull
 
 import (
 	"bytes"
@@ -105,3 +105,20 @@ func recompressed(img imagetest.Image, dir string) error {
 	w := newWriter(dir)
 	return w.index(w.image(*file, w.blob(types.OCILayerZStd, small.Bytes()), w.blob(types.OCIUncompressedLayer, img.Layers[1])))
 }
+
+// The annotations that name an image in a layout.
+const (
+	refName        = "org.opencontainers.image.ref.name"
+	containerdName = "io.containerd.image.name"
+)
+
+// maxNesting is how many indexes may be inside each other.
+const maxNesting = 4
+
+func hashBytes(b []byte) v1.Hash {
+	sum := sha256.Sum256(b)
+	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
+}
+
+// blobPath is where a layout keeps a blob.
+func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }

@@ -1,4 +1,4 @@
-package unpack
+package pull
 
 import (
 	"archive/tar"
@@ -31,6 +31,7 @@ func sample() imagetest.Image {
 		imagetest.Files{
 			"bin":          {Mode: fs.ModeDir | 0o755},
 			"bin/app":      {Mode: 0o755, Content: "program"},
+			"bin/hard":     {Mode: 0o755, HardLink: "bin/app"},
 			"bin/su":       {Mode: 0o755 | fs.ModeSetuid | fs.ModeSetgid, Content: "setuid"},
 			"etc/passwd":   {Content: "www-data:x:33:33::/:/bin/sh\n"},
 			"etc/group":    {Content: "www-data:x:33:\n"},
@@ -41,7 +42,6 @@ func sample() imagetest.Image {
 		},
 		imagetest.Files{
 			"bin/link":     {Mode: fs.ModeSymlink | 0o777, Content: "/bin/app"},
-			"bin/hard":     {Mode: 0o755, HardLink: "bin/app"},
 			"old/.wh.dir":  {},
 			"old/.wh.file": {},
 			"secret":       {Mode: 0o400, UID: 65535, GID: 12, Content: "s", Xattrs: map[string]string{"user.note": "n", "security.capability": "c"}},
@@ -109,20 +109,20 @@ func TestFormats(t *testing.T) {
 	} {
 		t.Run(reference[len(reference)-12:], func(t *testing.T) {
 			store := filepath.Join(t.TempDir(), "store")
-			record, err := Unpack(t.Context(), reference, Options{Store: store})
+			record, err := Pull(t.Context(), reference, Options{Store: store})
 			if err != nil {
 				t.Fatal(err)
 			}
 			assertTidy(t, store)
-			assertTree(t, filepath.Join(store, record.Rootfs), sampleTree)
+			assertTree(t, trees(t, store, record), sampleTree)
 			if exact && record.Digest != digest.String() {
 				t.Errorf("digest %s, want the manifest's %s", record.Digest, digest)
 			}
-			if !reflect.DeepEqual(record.Config, img.Config) {
-				t.Errorf("config %+v, want %+v", record.Config, img.Config)
-			}
 			opened := openImage(t, reference, store) // without the unpacker: there is none in this test
-			if got := opened.Spec; got.Rootfs != filepath.Join(store, record.Rootfs) || got.Digest != record.Digest ||
+			if !reflect.DeepEqual(opened.Spec.Config, img.Config) {
+				t.Errorf("config %+v, want %+v", opened.Spec.Config, img.Config)
+			}
+			if got := opened.Spec; len(got.Layers) != 2 || got.Digest != record.Digest ||
 				got.Reference != reference || !bytes.HasPrefix(got.Passwd, []byte("www-data:")) || !bytes.HasPrefix(got.Group, []byte("www-data:")) {
 				t.Errorf("opened as %+v", got)
 			}
@@ -210,7 +210,7 @@ func TestContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	store := filepath.Join(dir, "store")
-	if _, err := Unpack(ctx, "oci:"+filepath.Join(dir, "layout"), Options{Store: store}); err == nil {
+	if _, err := Pull(ctx, "oci:"+filepath.Join(dir, "layout"), Options{Store: store}); err == nil {
 		t.Fatal("it went on after its context had ended")
 	}
 	assertTidy(t, store)

@@ -1,4 +1,4 @@
-package unpack
+package pull
 
 import (
 	"os"
@@ -40,7 +40,11 @@ func TestTogether(t *testing.T) {
 	for range 10 {
 		all.Go(func() {
 			var once sync.Once
-			_, err := Unpack(t.Context(), reference, Options{Store: store, Progress: func(Progress) { once.Do(func() { worked.Add(1) }) }})
+			_, err := Pull(t.Context(), reference, Options{Store: store, Progress: func(p Progress) {
+				if p.Stage == Fetching || p.Stage == Unpacking {
+					once.Do(func() { worked.Add(1) })
+				}
+			}})
 			if err != nil {
 				t.Error(err)
 			}
@@ -87,7 +91,7 @@ func TestKilled(t *testing.T) {
 				t.Errorf("killed at moment %d: %d of %d files are in the store", i, len(got), len(want))
 			}
 		}
-		if _, err := Unpack(t.Context(), reference, Options{Store: store}); err != nil {
+		if _, err := Pull(t.Context(), reference, Options{Store: store}); err != nil {
 			t.Fatalf("killed at moment %d: it does not work any more: %v", i, err)
 		}
 		assertTidy(t, store)
@@ -107,7 +111,7 @@ func TestKilled(t *testing.T) {
 // a slow disk would be most of the time, and most moments would fall into it.
 func inMemory(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "unpack-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "pull-test-")
 	if err != nil {
 		return t.TempDir()
 	}
@@ -115,14 +119,16 @@ func inMemory(t testing.TB) string {
 	return dir
 }
 
-// treeOf unpacks nothing: it looks at the only tree of a store.
+// treeOf looks at the only image of a store.
 func treeOf(t testing.TB, reference, store string) map[string]string {
 	t.Helper()
-	trees, err := os.ReadDir(filepath.Join(store, "images"))
-	if err != nil || len(trees) != 1 {
-		t.Fatalf("%s has %d trees (%v), want one of %s", store, len(trees), err, reference)
+	s, err := image.OpenStore(store)
+	must(t, err)
+	entries, err := s.Entries()
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%s has %d images (%v), want one of %s", store, len(entries), err, reference)
 	}
-	return snapshot(t, filepath.Join(store, "images", trees[0].Name(), "rootfs"))
+	return snapshot(t, s.Trees(entries[0]))
 }
 
 // TestInUse checks that a tree is locked while it is open, that those who use
@@ -130,15 +136,15 @@ func treeOf(t testing.TB, reference, store string) map[string]string {
 func TestInUse(t *testing.T) {
 	dir := t.TempDir()
 	reference, store := wide(t, filepath.Join(dir, "layout"), 5), filepath.Join(dir, "store")
-	record, err := Unpack(t.Context(), reference, Options{Store: store})
+	record, err := Pull(t.Context(), reference, Options{Store: store})
 	must(t, err)
 	one, two := openImage(t, reference, store), openImage(t, reference, store)
 	lock, err := os.Open(filepath.Join(store, "locks", strings.Replace(record.Digest, ":", "-", 1)))
 	must(t, err)
 	defer lock.Close()
 	busy := func() bool { return unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil }
-	must(t, os.RemoveAll(filepath.Join(store, "records")))
-	if _, err := Unpack(t.Context(), reference, Options{Store: store}); err != nil {
+	must(t, os.RemoveAll(filepath.Join(store, "refs")))
+	if _, err := Pull(t.Context(), reference, Options{Store: store}); err != nil {
 		t.Errorf("unpacked again while in use: %v", err)
 	}
 	for _, img := range []*image.Image{one, two} {
@@ -157,13 +163,13 @@ func TestInUse(t *testing.T) {
 func TestRemoved(t *testing.T) {
 	dir := t.TempDir()
 	reference, store := wide(t, filepath.Join(dir, "layout"), 5), filepath.Join(dir, "store")
-	record, err := Unpack(t.Context(), reference, Options{Store: store})
+	record, err := Pull(t.Context(), reference, Options{Store: store})
 	must(t, err)
-	must(t, os.RemoveAll(filepath.Join(store, record.Rootfs)))
+	must(t, os.RemoveAll(trees(t, store, record)[0]))
 	if _, err := image.Open(t.Context(), reference, image.Options{Store: store, Program: "/bin/false"}); err == nil {
 		t.Error("a tree that is not there was opened")
 	}
-	_, err = Unpack(t.Context(), reference, Options{Store: store})
+	_, err = Pull(t.Context(), reference, Options{Store: store})
 	must(t, err)
 	openImage(t, reference, store)
 }
@@ -174,13 +180,13 @@ func TestSweep(t *testing.T) {
 	dir := t.TempDir()
 	store, err := image.CreateStore(filepath.Join(dir, "store"))
 	must(t, err)
-	abandoned := filepath.Join(store.Tmp(), "unpack-abandoned")
+	abandoned := filepath.Join(store.Tmp(), "pull-abandoned")
 	must(t, os.MkdirAll(filepath.Join(abandoned, "image/rootfs/locked/deep"), 0o755))
 	must(t, os.Chmod(filepath.Join(abandoned, "image/rootfs/locked"), 0))
 	must(t, os.Symlink(dir, filepath.Join(abandoned, "out")))
 	busy, err := newWorkspace(t.Context(), store)
 	must(t, err)
-	_, err = Unpack(t.Context(), wide(t, filepath.Join(dir, "layout"), 5), Options{Store: store.Path()})
+	_, err = Pull(t.Context(), wide(t, filepath.Join(dir, "layout"), 5), Options{Store: store.Path()})
 	must(t, err)
 	left, err := os.ReadDir(store.Tmp())
 	must(t, err)
@@ -201,7 +207,7 @@ func TestFull(t *testing.T) {
 	must(t, os.Mkdir(store, 0o700))
 	must(t, unix.Mount("tmpfs", store, "tmpfs", 0, "size=256k,mode=0700"))
 	defer func() { must(t, unix.Unmount(store, unix.MNT_DETACH)) }()
-	_, err := Unpack(t.Context(), wide(t, filepath.Join(dir, "layout"), 500), Options{Store: store})
+	_, err := Pull(t.Context(), wide(t, filepath.Join(dir, "layout"), 500), Options{Store: store})
 	assertMendable(t, err, true, "no space left")
 	assertTidy(t, store)
 }

@@ -1,7 +1,8 @@
-package unpack
+package pull
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,25 +13,28 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/sandbox/image/imagetest"
+	"github.com/safe-run/safe-run/sandbox/image/view"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// snapshot describes every file of a tree in one line each.
-func snapshot(t testing.TB, root string) map[string]string {
+// snapshot describes every file of a merged tree in one line each.
+func snapshot(t testing.TB, layers []string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := os.Lstat(path)
-		if err != nil {
-			return err
-		}
-		rel, _ := filepath.Rel(root, path)
-		out[rel], err = describe(path, info)
+	if len(layers) == 0 {
+		return out
+	}
+	tree, err := view.Open(layers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	err = tree.Walk(func(e view.Entry) error {
+		line, err := describe(e)
+		out[e.Path] = line
 		return err
 	})
 	if err != nil {
@@ -39,39 +43,44 @@ func snapshot(t testing.TB, root string) map[string]string {
 	return out
 }
 
-func describe(path string, info fs.FileInfo) (string, error) {
-	st := info.Sys().(*syscall.Stat_t)
-	line := fmt.Sprintf("%v %d:%d", info.Mode(), st.Uid, st.Gid)
-	switch info.Mode().Type() {
+func describe(e view.Entry) (string, error) {
+	st := e.Info.Sys().(*syscall.Stat_t)
+	line := fmt.Sprintf("%v %d:%d", e.Info.Mode(), st.Uid, st.Gid)
+	switch e.Info.Mode().Type() {
 	case 0:
-		b, err := os.ReadFile(path)
+		f, err := e.Open()
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		b, err := io.ReadAll(f)
 		if err != nil {
 			return "", err
 		}
 		line += fmt.Sprintf(" links=%d %q", st.Nlink, b)
+		list := make([]byte, 4096)
+		n, err := unix.Flistxattr(int(f.Fd()), list)
+		if err != nil {
+			return "", err
+		}
+		for name := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
+			if name != "" {
+				line += " " + name
+			}
+		}
 	case fs.ModeSymlink:
-		target, err := os.Readlink(path)
+		target, err := e.Readlink()
 		if err != nil {
 			return "", err
 		}
 		line += " -> " + target
 	}
-	list := make([]byte, 4096)
-	n, err := unix.Llistxattr(path, list)
-	if err != nil {
-		return "", err
-	}
-	for name := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
-		if name != "" {
-			line += " " + name
-		}
-	}
 	return line, nil
 }
 
 // unpackLayers unpacks an image of these tars from an OCI layout into a new
-// store, and gives the tree.
-func unpackLayers(t testing.TB, limits Limits, layers ...[]byte) (string, error) {
+// store, and gives its layers.
+func unpackLayers(t testing.TB, limits bounds.Limits, layers ...[]byte) ([]string, error) {
 	t.Helper()
 	dir := t.TempDir()
 	img := imagetest.Image{Layers: layers, Config: spec.ImageConfig{Cmd: []string{"/x"}}}
@@ -79,15 +88,27 @@ func unpackLayers(t testing.TB, limits Limits, layers ...[]byte) (string, error)
 		t.Fatal(err)
 	}
 	store := filepath.Join(dir, "store")
-	record, err := Unpack(t.Context(), "oci:"+filepath.Join(dir, "layout"), Options{Store: store, Limits: limits})
+	record, err := Pull(t.Context(), "oci:"+filepath.Join(dir, "layout"), Options{Store: store, Limits: limits})
 	assertTidy(t, store)
 	if err != nil {
-		if trees, _ := os.ReadDir(filepath.Join(store, "images")); len(trees) > 0 {
-			t.Errorf("it failed (%v) and left %s in the store", err, trees[0].Name())
+		for _, what := range []string{"images", "layers", "refs"} {
+			if left, _ := os.ReadDir(filepath.Join(store, what)); len(left) > 0 {
+				t.Errorf("it failed (%v) and left %s in %s", err, left[0].Name(), what)
+			}
 		}
-		return "", err
+		return nil, err
 	}
-	return filepath.Join(store, record.Rootfs), nil
+	return trees(t, store, record), nil
+}
+
+// trees are the layers of the image that a record means.
+func trees(t testing.TB, store string, r *image.Record) []string {
+	t.Helper()
+	s, err := image.OpenStore(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Trees(s.Entry(r.Digest))
 }
 
 // assertTidy checks that no unfinished work is left in a store.
@@ -122,9 +143,9 @@ func assertMendable(t testing.TB, err error, hinted bool, words ...string) {
 	}
 }
 
-func assertTree(t testing.TB, root string, want map[string]string) {
+func assertTree(t testing.TB, layers []string, want map[string]string) {
 	t.Helper()
-	got := snapshot(t, root)
+	got := snapshot(t, layers)
 	for path, line := range want {
 		if got[path] != line {
 			t.Errorf("%s is %q, want %q", path, got[path], line)

@@ -1,4 +1,4 @@
-package unpack
+package pull
 
 import (
 	"context"
@@ -28,7 +28,7 @@ func newWorkspace(ctx context.Context, s *image.Store) (*workspace, error) {
 		return nil, err
 	}
 	defer tmp.Close()
-	dir, err := os.MkdirTemp(s.Tmp(), "unpack-")
+	dir, err := os.MkdirTemp(s.Tmp(), "pull-")
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +71,16 @@ func (w *workspace) file(name string) (*os.File, error) {
 		return nil, err
 	}
 	return f, os.Remove(path)
+}
+
+// named makes a file that is renamed into the store.
+func (w *workspace) named(pattern string) (*os.File, error) {
+	return os.CreateTemp(w.dir, pattern)
+}
+
+// discard removes what an earlier attempt has left under name.
+func (w *workspace) discard(name string) error {
+	return os.RemoveAll(filepath.Join(w.dir, name))
 }
 
 // mkdir makes a directory of exactly this mode.

@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
 // filter looks at every entry of a layer before anything is written for it.
 type filter struct {
-	budget *budget
+	budget *Budget
 	last   string // the entry that was looked at last
 }
 
@@ -47,8 +48,8 @@ func (f *filter) accept(h *tar.Header) (bool, error) {
 			return false, err
 		}
 	case tar.TypeSymlink:
-		if len(h.Linkname) > maxPath {
-			return false, odd(h.Name, "links to a path of %d bytes; at most %d are read", len(h.Linkname), maxPath)
+		if len(h.Linkname) > bounds.Path {
+			return false, odd(h.Name, "links to a path of %d bytes; at most %d are read", len(h.Linkname), bounds.Path)
 		}
 	case tar.TypeChar, tar.TypeBlock:
 		// Real images have some (debootstrap makes /dev/full); the sandbox
@@ -58,8 +59,8 @@ func (f *filter) accept(h *tar.Header) (bool, error) {
 	default:
 		return false, odd(h.Name, "is of an unknown type %q", h.Typeflag)
 	}
-	if h.Uid < 0 || h.Uid > maxID || h.Gid < 0 || h.Gid > maxID {
-		return false, odd(h.Name, "belongs to %d:%d; a container has the ids 0 to %d", h.Uid, h.Gid, maxID)
+	if h.Uid < 0 || h.Uid > bounds.ID || h.Gid < 0 || h.Gid > bounds.ID {
+		return false, odd(h.Name, "belongs to %d:%d; a container has the ids 0 to %d", h.Uid, h.Gid, bounds.ID)
 	}
 	// Setuid and setgid would not be honoured (nosuid, no_new_privs), and must
 	// not lie about as such on the host either.
@@ -74,11 +75,11 @@ func checkPath(what, name string) error {
 	if clean == ".." || strings.HasPrefix(clean, "../") {
 		return odd(name, "has a %s that leads out of the image", what)
 	}
-	if len(name) > maxPath {
-		return odd(name, "has a %s of %d bytes; at most %d are read", what, len(name), maxPath)
+	if len(name) > bounds.Path {
+		return odd(name, "has a %s of %d bytes; at most %d are read", what, len(name), bounds.Path)
 	}
-	if slices.ContainsFunc(strings.Split(clean, "/"), func(part string) bool { return len(part) > maxName }) {
-		return odd(name, "has a name of more than %d bytes", maxName)
+	if slices.ContainsFunc(strings.Split(clean, "/"), func(part string) bool { return len(part) > bounds.Name }) {
+		return odd(name, "has a name of more than %d bytes", bounds.Name)
 	}
 	if strings.ContainsRune(name, 0) {
 		return odd(name, "has a NUL character in its %s", what)
@@ -115,8 +116,8 @@ func (f *filter) attributes(h *tar.Header) error {
 			delete(h.PAXRecords, key)
 		}
 	}
-	if total > maxXattrs {
-		return odd(h.Name, "has %d bytes of attributes; at most %d are read", total, maxXattrs)
+	if total > bounds.Xattrs {
+		return odd(h.Name, "has %d bytes of attributes; at most %d are read", total, bounds.Xattrs)
 	}
 	return f.budget.takeNames(len(h.Name) + len(h.Linkname) + total)
 }

@@ -1,8 +1,15 @@
+// Package unpack turns one layer of an image, a tar, into a directory that
+// overlayfs can use as a layer.
+//
+// The tar is hostile. What no honest image has is refused before anything is
+// written for it, what must not reach a disk is taken off, and all of it is
+// charged to a budget.
 package unpack
 
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,79 +17,69 @@ import (
 
 	untar "github.com/containerd/containerd/v2/pkg/archive"
 	"github.com/containerd/log"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/sirupsen/logrus"
 
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
+	"github.com/safe-run/safe-run/sandbox/image/source"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// tree is a root filesystem that layers are applied to.
-type tree struct {
-	root   string
-	budget budget
-	report func(layer int, read int64)
-}
-
-// apply unpacks a layer over the tree. The blob's digest and the diff id are
-// known only when all of it was read: a layer that was tampered with is
-// unpacked, within its bounds and below the root, and then refused with the
-// whole tree.
-func (t *tree) apply(ctx context.Context, number int, l layer) error {
-	blob, err := l.open()
-	if err != nil {
-		return err
-	}
-	defer blob.Close()
-	stored := newDigester(&meter{r: interruptible{ctx, blob}, report: func(n int64) { t.report(number, n) }})
-	buffered := bufio.NewReaderSize(stored, 1<<17)
-	content, err := decompress(buffered)
+// Apply unpacks the layer that blob holds, which may be compressed, into the
+// empty directory root. below is what the layers under it have, merged; nil
+// for the lowest.
+//
+// The diff id is known only when all of the blob was read: a layer that was
+// tampered with is unpacked, within its bounds and below root, and then
+// refused.
+func Apply(ctx context.Context, blob io.Reader, diffID v1.Hash, root string, below Below, budget *Budget) error {
+	content, err := source.Decompress(bufio.NewReaderSize(blob, 1<<17))
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	diff := newDigester(&bounded{r: content, budget: &t.budget})
-	if err := t.extract(ctx, diff); err != nil {
+	ahead := readAhead(&bounded{r: interruptible{ctx, content}, budget: budget})
+	defer ahead.Close()
+	sum := sha256.New()
+	diff := io.TeeReader(ahead, sum)
+	if err := extract(ctx, diff, root, below, budget); err != nil {
 		return err
 	}
 	// Padding after the end of the tar belongs to the diff id.
 	if _, err := io.Copy(io.Discard, diff); err != nil {
 		return damaged(err)
 	}
-	if _, err := io.Copy(io.Discard, buffered); err != nil {
-		return err
-	}
-	switch {
-	case stored.n != l.size:
-		return corrupt("layer "+l.digest.String(), fmt.Sprintf("it has %d bytes, not %d", stored.n, l.size))
-	case stored.digest() != l.digest.Hex:
-		return corrupt("layer "+l.digest.String(), "its digest is sha256:"+stored.digest())
-	case diff.digest() != l.diffID.Hex:
-		return corrupt("layer "+l.digest.String(), "its content is sha256:"+diff.digest()+", the config says "+l.diffID.String())
+	if got := fmt.Sprintf("%x", sum.Sum(nil)); got != diffID.Hex {
+		return problem.New("copy the image again", "the layer is damaged: its content is sha256:%s, the config says %s", got, diffID)
 	}
 	return nil
 }
 
 // extract applies the tar that r reads.
-func (t *tree) extract(ctx context.Context, r io.Reader) error {
-	f := &filter{budget: &t.budget}
-	w := &whiteouts{root: t.root, budget: &t.budget, ours: map[string]struct{}{}}
-	_, err := untar.Apply(quiet(ctx), t.root, r,
-		untar.WithFilter(f.accept), untar.WithConvertWhiteout(w.convert))
-	switch {
-	case err == nil:
-		return nil
-	case problem.HintOf(err) != "" || ctx.Err() != nil:
+func extract(ctx context.Context, r io.Reader, root string, below Below, budget *Budget) error {
+	f := &filter{budget: budget}
+	o, err := newOverlay(root, below, budget)
+	if err != nil {
 		return err
 	}
-	return damaged(atEntry(f.last, t.root, err))
+	defer o.close()
+	_, err = untar.Apply(quiet(ctx), root, r, untar.WithFilter(f.accept), untar.WithConvertWhiteout(o.convert))
+	if err == nil {
+		return o.finish()
+	}
+	var p *problem.Error
+	if errors.As(err, &p) {
+		return p // without what the library says around it
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	return damaged(atEntry(f.last, root, err))
 }
 
 // atEntry says at which entry err happened, and shows paths as the image has
 // them.
 func atEntry(entry, root string, err error) error {
-	var p *problem.Error
-	if errors.As(err, &p) {
-		return err
-	}
 	return &entryError{what: fmt.Sprintf("%q: %s", entry, strings.ReplaceAll(err.Error(), root, "")), err: err}
 }
 
@@ -112,7 +109,7 @@ func quiet(ctx context.Context) context.Context {
 // bounded charges what is read to the budget.
 type bounded struct {
 	r      io.Reader
-	budget *budget
+	budget *Budget
 }
 
 // Read implements io.Reader. The stream itself is bounded, beside the sizes in
@@ -120,24 +117,25 @@ type bounded struct {
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.budget.stream += int64(n)
-	if b.budget.stream > b.budget.limits.Bytes+b.budget.limits.Entries*tarOverhead {
-		return n, over("--max-bytes", "more than %s in its layers", size(b.budget.limits.Bytes))
+	if b.budget.stream > b.budget.limits.Bytes+b.budget.limits.Entries*TarOverhead {
+		return n, bounds.Over("--max-bytes", "more than %s in its layers", bounds.Size(b.budget.limits.Bytes))
 	}
 	return n, err
 }
 
-// tarOverhead is what headers and padding cost an entry in a tar: up to three
+// TarOverhead is what headers and padding cost an entry in a tar: up to three
 // headers of 512 bytes and the padding of its content.
-const tarOverhead = 2048
+const TarOverhead = 2048
 
-// meter reports what is read.
-type meter struct {
-	r      io.Reader
-	report func(int64)
+// interruptible is a reader that fails when ctx is done.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
 }
 
-func (m *meter) Read(p []byte) (int, error) {
-	n, err := m.r.Read(p)
-	m.report(int64(n))
-	return n, err
+func (i interruptible) Read(p []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
 }

@@ -1,4 +1,4 @@
-package unpack
+package pull
 
 import (
 	"archive/tar"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/sandbox/image/imagetest"
 )
 
@@ -25,7 +26,7 @@ func TestWhiteouts(t *testing.T) {
 		"a file":            {f(".wh.b"), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "link"}},
 		"a directory":       {f(".wh.a"), []string{"b", "link"}},
 		"a link":            {f(".wh.link"), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b"}},
-		"through a link":    {f("link/.wh.one"), []string{"a", "a/two", "a/sub", "a/sub/three", "b", "link"}},
+		"through a link":    {f("link/.wh.one"), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b", "link"}},
 		"nothing there":     {f("a/.wh.none"), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b", "link"}},
 		"opaque":            {f("a/.wh..wh..opq"), []string{"a", "b", "link"}},
 		"opaque first":      {slices.Concat(d("a"), f("a/.wh..wh..opq"), f("a/new")), []string{"a", "a/new", "b", "link"}},
@@ -39,9 +40,9 @@ func TestWhiteouts(t *testing.T) {
 		"aufs":              {slices.Concat(d(".wh..wh.plnk"), f(".wh..wh.plnk/x"), f(".wh..wh.aufs")), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b", "link"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			root, err := unpackLayers(t, Limits{}, lower, rawTar(c.upper...))
+			tree, err := unpackLayers(t, bounds.Limits{}, lower, rawTar(c.upper...))
 			must(t, err)
-			got := snapshot(t, root)
+			got := snapshot(t, tree)
 			delete(got, ".")
 			if have := slices.Sorted(maps.Keys(got)); !slices.Equal(have, slices.Sorted(slices.Values(c.want))) {
 				t.Errorf("left are %q, want %q", have, c.want)

@@ -1,0 +1,51 @@
+package pull
+
+import (
+	"context"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/sandbox/image/source"
+)
+
+// stored is an image of the store as a source. What is attached to it is asked
+// for where it came from.
+func (p *puller) stored(key image.Reference, record *image.Record, entry *image.Entry) (*source.Image, error) {
+	found, err := source.FromBlobs(p.store, entry)
+	if err != nil {
+		return nil, err
+	}
+	found.Reference, found.Repository, found.Stamps = key, record.Repository, record.Source
+	if record.From != "" {
+		if found.Reference, err = image.Parse(record.From); err != nil {
+			return nil, err
+		}
+	}
+	found.Attached = func(ctx context.Context, subject v1.Hash) ([]source.Attachment, error) {
+		origin, err := source.Find(ctx, pinned(found.Reference, entry), p.sourceOptions())
+		if err != nil {
+			return nil, err
+		}
+		defer origin.Close()
+		if origin.Attached == nil {
+			return nil, nil
+		}
+		return origin.Attached(ctx, subject)
+	}
+	return found, nil
+}
+
+// pinned names the image of entry by its digest, where names can.
+func pinned(ref image.Reference, entry *image.Entry) image.Reference {
+	if ref.Transport != image.Docker {
+		return ref
+	}
+	repository, _, _ := ref.Name()
+	digest := entry.Digest
+	if entry.Index != "" {
+		digest = entry.Index
+	}
+	ref.Path = repository + "@" + digest
+	return ref
+}
