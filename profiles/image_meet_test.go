@@ -143,3 +143,19 @@ func TestSignaturesAreToldApart(t *testing.T) {
 		t.Errorf("order or reason tells apart %q and %q", x, y)
 	}
 }
+
+// Who blocks what is less bad blocks more.
+func TestSeveritiesAreOrdered(t *testing.T) {
+	for i := range bySeverity {
+		for j := range bySeverity {
+			x, y := Severity(bySeverity[i]), Severity(bySeverity[j])
+			a, b := Profile{Image: Image{Vulnerabilities: Vulnerabilities{Block: &x}}}, Profile{Image: Image{Vulnerabilities: Vulnerabilities{Block: &y}}}
+			if got := *Tighten(a, b).Image.Vulnerabilities.Block; got != Severity(bySeverity[min(i, j)]) {
+				t.Errorf("%s and %s are %s", x, y, got)
+			}
+			if looser := len(Looser(a, b)) > 0; looser != (i > j) {
+				t.Errorf("%s is looser than %s: %t", x, y, looser)
+			}
+		}
+	}
+}

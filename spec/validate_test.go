@@ -58,6 +58,8 @@ func TestValidatePlanBites(t *testing.T) {
 		{"metadata", func(p *spec.Plan) { p.Network.Egress[0].Except = nil }, "169.254.0.0/16"},
 		{"no network", func(p *spec.Plan) { p.Network.Mode = spec.NetworkNone }, "no network"},
 		{"host network", func(p *spec.Plan) { p.Network.Mode = "host" }, "network mode"},
+		{"an image without a digest", func(p *spec.Plan) { p.Trust, p.Image.Digest = &spec.Trust{RequireDigest: true}, "" }, "no digest"},
+		{"an old report", func(p *spec.Plan) { p.Trust = &spec.Trust{Vulnerabilities: &spec.Vulnerabilities{Block: "high"}} }, "age"},
 		{"nothing", func(p *spec.Plan) { p.OCI.Process = nil }, "not complete"},
 	} {
 		// A copy of its own, as a plan is when it comes from elsewhere.
