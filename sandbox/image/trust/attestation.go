@@ -1,0 +1,105 @@
+package trust
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// ErrNone is what the error of Attestations wraps when the image has no
+// attestation that counts, as opposed to one that could not be looked for.
+var ErrNone = errors.New("no attestation")
+
+// Statement is a verified in-toto statement about an image.
+type Statement struct {
+	PredicateType string
+	Predicate     json.RawMessage
+	// Payload is the whole statement, as it was signed.
+	Payload []byte
+	// Digest is the one of the subject's that it is about.
+	Digest v1.Hash
+	// Signer is the name of the policy's entry whose key or identity signed it,
+	// By which of them.
+	Signer, By string
+}
+
+// Attestations gives the statements of these predicate types about the image
+// that are signed by a key or an identity of t.Signatures. One of the entries
+// is enough for a statement: an envelope has one signature, and whoever may
+// approve an image may speak of it. It never returns none without an error
+// that says why.
+func Attestations(ctx context.Context, t spec.Trust, s Subject, predicateTypes ...string) ([]Statement, error) {
+	name := plain(s.Reference)
+	if err := s.sound(); err != nil {
+		return nil, err
+	}
+	if len(t.Signatures) == 0 {
+		return nil, none("say whose count, in image.signatures of the profile", "no attestation of image "+name+" can be verified: the profile asks for no signature")
+	}
+	signers, err := newSigners(t.Signatures)
+	if err != nil {
+		return nil, err
+	}
+	if s.Made || s.Attached == nil {
+		return nil, none("run it from its registry", "image "+name+" has no attestation: "+plain(s.Transport)+" keeps none")
+	}
+	all, err := found(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var out []Statement
+	var reasons []string
+	for _, one := range all {
+		if one.broken == "" && !slices.Contains(predicateTypes, one.claim.predicateType) {
+			continue
+		}
+		statement, reason := attested(signers, one, s.Digests)
+		if reason != "" {
+			reasons = append(reasons, reason)
+			continue
+		}
+		out = append(out, statement)
+	}
+	if len(out) == 0 {
+		return nil, none("attest it: cosign attest --key KEY --type TYPE --predicate FILE "+s.at(),
+			"image "+name+" has no attestation of type "+plain(strings.Join(predicateTypes, ", "))+" that counts: "+summary("attestation", reasons))
+	}
+	return out, nil
+}
+
+// none is an error that wraps ErrNone.
+func none(hint, what string) error {
+	return &problem.Error{What: what, Hint: hint, Err: ErrNone}
+}
+
+// attested verifies one statement by any of the signers.
+func attested(signers []signer, one signed, digests []v1.Hash) (Statement, string) {
+	if one.broken != "" {
+		return Statement{}, "cannot be read: " + one.broken
+	}
+	if one.simple {
+		return Statement{}, "is a signature"
+	}
+	var reasons []string
+	for _, who := range signers {
+		held, reason := who.verify(one, digests)
+		if reason == "" {
+			digest, _ := one.claim.about(digests)
+			return Statement{
+				PredicateType: one.claim.predicateType, Predicate: one.claim.predicate, Payload: one.payload,
+				Digest: digest, Signer: who.name, By: held,
+			}, ""
+		}
+		if !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	return Statement{}, strings.Join(reasons, " and ")
+}

@@ -1,0 +1,80 @@
+package trust
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/safe-run/safe-run/sandbox/image/source"
+	"github.com/safe-run/safe-run/spec"
+)
+
+// TestAttestations gives what a key or an identity of the policy signed, and
+// nothing else.
+func TestAttestations(t *testing.T) {
+	right, wrong := ecPair(t, "right.pub"), ecPair(t, "wrong.pub")
+	virtual := newSigstore(t)
+	trusted := virtual.trustRoot(t, false)
+	vuln := statement(vulnPredicate, theDigest)
+	keyless := byIdentity(trusted, spec.Identity{Issuer: issuer, Subject: alice})
+	two := spec.Trust{Signatures: []spec.SignedBy{{Name: "build", Keys: []string{wrong.path}}, {Name: "scan", Keys: []string{right.path}}}}
+
+	for _, c := range []struct {
+		name   string
+		trust  spec.Trust
+		blob   source.Blob
+		by     string
+		reason string
+	}{
+		{"bundle", byKeys(right.path), right.bundle(t, vuln), "key " + right.path, ""},
+		{"legacy", byKeys(right.path), right.legacyAttestation(t, vuln), "key " + right.path, ""},
+		{"identity", keyless, virtual.bundle(t, alice, issuer, vuln, time.Now().Add(time.Minute)), "identity " + alice + " by issuer " + issuer, ""},
+		{"one of two signers", two, right.bundle(t, vuln), "key " + right.path, ""},
+		{"other identity", keyless, virtual.bundle(t, "bob@example.com", issuer, vuln, time.Now().Add(time.Minute)), "", "has a certificate for bob@example.com"},
+		{"wrong key", byKeys(right.path), wrong.bundle(t, vuln), "", "is by another key than right.pub"},
+		{"legacy, wrong key", byKeys(right.path), wrong.legacyAttestation(t, vuln), "", "is by another key than right.pub"},
+		{"other digest", byKeys(right.path), right.bundle(t, statement(vulnPredicate, anotherDigest)), "", "is for another digest"},
+		{"other predicate", byKeys(right.path), right.bundle(t, statement("https://slsa.dev/provenance/v1", theDigest)), "", "it has no attestation"},
+		{"a signature", byKeys(right.path), right.legacy(t, simplePayload(simpleType, theDigest)), "", "it has no attestation"},
+		{"damaged", byKeys(right.path), source.Blob{MediaType: envelopeMediaType, Data: []byte("{")}, "", "cannot be read"},
+		{"envelope of something else", byKeys(right.path), source.Blob{MediaType: envelopeMediaType, Data: []byte(`{"payloadType":"text/plain"}`)}, "", `its envelope holds "text/plain"`},
+		{"no signature is asked for", spec.Trust{}, right.bundle(t, vuln), "", "the profile asks for no signature"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, err := Attestations(t.Context(), c.trust, subject(beside(c.blob)), vulnPredicate, "https://openvex.dev/ns")
+			if c.reason != "" {
+				if !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), c.reason) || len(out) > 0 {
+					t.Errorf("got %v, %v; want none, because it %s", out, err, c.reason)
+				}
+				return
+			}
+			if err != nil || len(out) != 1 {
+				t.Fatalf("got %v, %v", out, err)
+			}
+			got := out[0]
+			if got.PredicateType != vulnPredicate || got.By != c.by || got.Digest != theDigest || string(got.Predicate) != `{"scanner":{"result":"clean"}}` || string(got.Payload) != string(vuln) {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// TestAttestationsFail tells what could not be looked for from what is not
+// there.
+func TestAttestationsFail(t *testing.T) {
+	right := ecPair(t, "right.pub")
+	if _, err := Attestations(t.Context(), byKeys(right.path+".gone"), subject(), vulnPredicate); err == nil || errors.Is(err, ErrNone) {
+		t.Errorf("a missing key: %v", err)
+	}
+	s := subject()
+	s.Manifest = nil
+	if _, err := Attestations(t.Context(), byKeys(right.path), s, vulnPredicate); err == nil || errors.Is(err, ErrNone) {
+		t.Errorf("another manifest: %v", err)
+	}
+	s = subject()
+	s.Attached = nil
+	if _, err := Attestations(t.Context(), byKeys(right.path), s, vulnPredicate); !errors.Is(err, ErrNone) {
+		t.Errorf("a source without attachments: %v", err)
+	}
+}
