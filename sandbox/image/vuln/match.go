@@ -61,7 +61,7 @@ func isPackage(c openvex.Component, in Package) bool {
 	return slices.ContainsFunc(purls(c), func(p packageurl.PackageURL) bool {
 		return p.Type == have.Type && p.Namespace == have.Namespace && p.Name == have.Name &&
 			(p.Version == "" || p.Version == have.Version) && (p.Subpath == "" || p.Subpath == have.Subpath) &&
-			qualified(p, have)
+			(p.Version == "" || p.Qualifiers.Map()["epoch"] == have.Qualifiers.Map()["epoch"]) && qualified(p, have)
 	})
 }
 

@@ -28,9 +28,12 @@ func output(ctx context.Context, dir string, env, argv []string) ([]byte, error)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	err := cmd.Wait()
-	// Orphans of the group keep its number taken, so this reaches them only.
+	// What it left behind is ended before it is reaped: until then nobody else
+	// can have the group's number.
+	for errors.Is(unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	}
 	_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+	err := cmd.Wait()
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTooMuch):
 		return nil, errTooMuch
@@ -39,30 +42,33 @@ func output(ctx context.Context, dir string, env, argv []string) ([]byte, error)
 	case cause != nil:
 		return nil, cause
 	case err != nil:
-		if said := lastLine(complaint.Bytes()); said != "" {
+		if said := lastLine(complaint.kept.Bytes()); said != "" {
 			return nil, fmt.Errorf("%w: %s", err, said)
 		}
 		return nil, err
 	}
-	return out.Bytes(), nil
+	return out.kept.Bytes(), nil
 }
 
-// bounded keeps what is written up to a limit, and reads on.
+// errTooMuch says that a scanner wrote more than a report may have.
+var errTooMuch = errors.New("it wrote more than 64 MiB")
+
+// bounded keeps what is written up to a limit, and takes the rest.
 type bounded struct {
-	bytes.Buffer
+	kept  bytes.Buffer // not embedded: its ReadFrom knows no limit
 	limit int
 	full  func() // called when more is written; may be nil
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if left := b.limit - b.Len(); len(p) > left {
-		b.Buffer.Write(p[:left])
+	if left := b.limit - b.kept.Len(); len(p) > left {
+		b.kept.Write(p[:left])
 		if b.full != nil {
 			b.full()
 		}
 		return len(p), nil
 	}
-	return b.Buffer.Write(p)
+	return b.kept.Write(p)
 }
 
 // lastLine is what a failing program said last.

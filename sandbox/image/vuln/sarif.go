@@ -69,7 +69,7 @@ func readSARIF(b []byte) (Report, error) {
 	if len(run.Invocations) > 0 {
 		out.Created = run.Invocations[0].EndTimeUTC
 	}
-	read := map[string]func(sarifRule, string) Finding{"trivy": trivySARIF, "grype": grypeSARIF}[out.Tool]
+	read := map[string]func(sarifRule, string) (Finding, error){"trivy": trivySARIF, "grype": grypeSARIF}[out.Tool]
 	if read == nil {
 		return Report{}, problem.New(formats, "SARIF of %q: only that of trivy and grype says which package is meant", out.Tool)
 	}
@@ -85,7 +85,10 @@ func readSARIF(b []byte) (Report, error) {
 		if other(rule.Properties.Tags) {
 			continue
 		}
-		f, err := checked(read(rule, result.Message.Text))
+		f, err := read(rule, result.Message.Text)
+		if err == nil {
+			f, err = checked(f)
+		}
 		if err != nil {
 			return Report{}, err
 		}
@@ -103,31 +106,38 @@ func other(tags []string) bool {
 }
 
 // trivySARIF reads a result of Trivy, whose message has a line for each field.
-func trivySARIF(rule sarifRule, message string) Finding {
-	score := rule.score()
+// The severity is in the rule's tags too; the worse of both holds.
+func trivySARIF(rule sarifRule, message string) (Finding, error) {
+	said, err := fields(message, "Package", "Installed Version", "Severity", "Fixed Version")
 	f := Finding{
-		ID: name(rule.ID), Severity: parseSeverity(field(message, "Severity")), Score: score,
-		Package: Package{Name: name(field(message, "Package")), Version: name(field(message, "Installed Version"))},
-		FixedIn: versions(field(message, "Fixed Version")), URL: name(rule.HelpURI), Title: title(rule.ShortDescription.Text),
+		ID: name(rule.ID), Severity: parseSeverity(said["Severity"]), Score: rule.score(),
+		Package: Package{Name: name(said["Package"]), Version: name(said["Installed Version"])},
+		FixedIn: versions(said["Fixed Version"]), URL: name(rule.HelpURI), Title: title(rule.ShortDescription.Text),
 	}
-	return f
+	for _, tag := range rule.Properties.Tags {
+		if tagged := (Finding{Severity: parseSeverity(tag)}); tagged.Severity != Unknown && tagged.rank() > f.rank() {
+			f.Severity = tagged.Severity
+		}
+	}
+	return f, err
 }
 
 // grypeSARIF reads a rule of Grype, one for each vulnerability in a package,
 // whose help has a line for each field. The version there is of whichever
 // match came first; the message has the result's own.
-func grypeSARIF(rule sarifRule, message string) Finding {
-	help := rule.Help.Text
+func grypeSARIF(rule sarifRule, message string) (Finding, error) {
+	said, err := fields(rule.Help.Text, "Severity", "Package", "Version", "Fix Version", "Type")
+	id, _, _ := strings.Cut(strings.TrimPrefix(rule.Help.Text, "Vulnerability "), "\n")
 	f := Finding{
-		ID: name(field(help, "Vulnerability")), Severity: parseSeverity(field(help, "Severity")), Score: rule.score(),
-		Package: Package{Name: name(field(help, "Package")), Version: name(field(help, "Version")), Type: name(field(help, "Type"))},
-		FixedIn: versions(field(help, "Fix Version")), Title: title(rule.ShortDescription.Text),
+		ID: name(id), Severity: parseSeverity(said["Severity"]), Score: rule.score(),
+		Package: Package{Name: name(said["Package"]), Version: name(said["Version"]), Type: name(said["Type"])},
+		FixedIn: versions(said["Fix Version"]), Title: title(rule.ShortDescription.Text),
 	}
 	if _, rest, found := strings.Cut(message, ", version "); found {
 		version, _, _ := strings.Cut(rest, " was found")
 		f.Package.Version = name(version)
 	}
-	if len(rule.Properties.PURLs) == 1 && f.Package.Version == name(field(help, "Version")) {
+	if len(rule.Properties.PURLs) == 1 && f.Package.Version == name(said["Version"]) {
 		f.Package.PURL = name(rule.Properties.PURLs[0])
 	}
 	if f.Severity == Low {
@@ -138,7 +148,7 @@ func grypeSARIF(rule sarifRule, message string) Finding {
 			f.Severity = Unknown
 		}
 	}
-	return f
+	return f, err
 }
 
 func (r sarifRule) score() float64 {
@@ -149,14 +159,27 @@ func (r sarifRule) score() float64 {
 	return score
 }
 
-// field finds what follows "key: " or "key " at the start of a line.
-func field(lines, key string) string {
+// fields finds the lines "key: value". Each key must be there once: a name in
+// an image may hold a line's end, and with it a field that is not Trivy's or
+// Grype's.
+func fields(lines string, keys ...string) (map[string]string, error) {
+	out := map[string]string{}
 	for line := range strings.Lines(lines) {
-		if rest, found := strings.CutPrefix(line, key); found && strings.HasPrefix(rest, ":") || key == "Vulnerability" && found {
-			return strings.TrimSpace(strings.TrimPrefix(rest, ":"))
+		key, value, found := strings.Cut(line, ":")
+		if !found || !slices.Contains(keys, key) {
+			continue
+		}
+		if _, twice := out[key]; twice {
+			return out, problem.New(formats, "SARIF with a finding that has two fields %q", key)
+		}
+		out[key] = strings.TrimSpace(value)
+	}
+	for _, key := range keys {
+		if _, found := out[key]; !found {
+			return out, problem.New(formats, "SARIF with a finding that has no field %q", key)
 		}
 	}
-	return ""
+	return out, nil
 }
 
 // versions splits a list of versions.

@@ -3,7 +3,6 @@ package vuln
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,6 +119,3 @@ func trivyDB(cache string) time.Time {
 	}
 	return in.UpdatedAt
 }
-
-// errTooMuch says that a scanner wrote more than a report may have.
-var errTooMuch = errors.New("it wrote more than 64 MiB")
