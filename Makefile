@@ -5,7 +5,7 @@ export PATH := $(PATH):/usr/local/go/bin
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-TAGS     := netgo osusergo seccomp
+TAGS     := netgo osusergo seccomp containers_image_openpgp exclude_graphdriver_btrfs
 LDFLAGS  := -s -w
 STATIC   := $(LDFLAGS) -extldflags "-static"
 FUZZTIME ?= 3s
@@ -22,7 +22,7 @@ RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 build: ## BIN/safe-run (static, with libseccomp) and BIN/safe-run-image (no C)
 	integration/deps.sh build
 	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC)' -o $(BIN)/safe-run ./cmd/safe-run
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/safe-run-image ./cmd/safe-run-image
+	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN)/safe-run-image ./cmd/safe-run-image
 
 deps: ## every Debian package that building and testing need
 	integration/deps.sh build test

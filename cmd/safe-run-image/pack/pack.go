@@ -128,7 +128,7 @@ func build(file string, o Options) (v1.Image, error) {
 	c = c.DeepCopy()
 	c.OS, c.Architecture = "linux", runtime.GOARCH
 	c.Created = v1.Time{Time: o.Time.UTC()}
-	c.History = []v1.History{{Created: c.Created, CreatedBy: image.Unpacker + " pack"}}
+	c.History = []v1.History{{Created: c.Created, CreatedBy: image.Fetcher + " pack"}}
 	c.Config = ociconfig.Write(o.Config)
 	if _, err := ociconfig.Read(c); err != nil {
 		return nil, problem.New(problem.HintOf(err), "the image: %w", err)

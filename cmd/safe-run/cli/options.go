@@ -2,6 +2,7 @@ package cli
 
 import (
 	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/spec"
 )
 
@@ -9,6 +10,8 @@ import (
 type runOptions struct {
 	// Image is the reference as typed.
 	Image string
+	// Pull says when the image is looked for outside of the store.
+	Pull image.Pull
 	// Request is what this run asks for beside policy.
 	Request spec.Request
 	// Profile is the name or file given with --profile.

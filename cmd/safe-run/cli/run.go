@@ -105,7 +105,8 @@ func prepare(ctx context.Context, std IO, o runOptions, who identify) (p *prepar
 	known.Go(func() { p.host = probe.Host() })
 	in.Profile, err = resolvePolicy(o)
 	if err == nil {
-		p.image, err = image.Open(ctx, o.Image, image.Options{Stderr: std.Err})
+		trust := spec.TrustOf(in.Profile)
+		p.image, err = image.Open(ctx, o.Image, image.Options{Trust: trust, Pull: o.Pull, Stderr: std.Err})
 	}
 	if known.Wait(); err == nil {
 		err = noIdentity

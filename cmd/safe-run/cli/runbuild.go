@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -182,6 +183,11 @@ func (b *runBuilder) workdir(dir string) (err error) {
 func (b *runBuilder) entrypoint(program string) error {
 	b.o.Request.Entrypoint = &program
 	return nil
+}
+
+func (b *runBuilder) pull(when string) (err error) {
+	b.o.Pull, err = image.ParsePull(when)
+	return err
 }
 
 // cidfile must not be there: somebody may still use the id in it.

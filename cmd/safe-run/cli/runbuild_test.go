@@ -60,6 +60,7 @@ func TestEveryFlag(t *testing.T) {
 		"cgroup-parent": {"--cgroup-parent /x", func(o runOptions) any { return o.Request.CgroupParent }, "/x"},
 		"interactive":   {"-i", func(o runOptions) any { return o.Stdin }, "true"},
 		"tty":           {"-t", func(o runOptions) any { return o.TTY && o.Request.Terminal }, "true"},
+		"pull":          {"--pull always", func(o runOptions) any { return o.Pull }, "always"},
 		"name":          {"--name n", func(o runOptions) any { return o.Name }, "n"},
 		"cidfile":       {"--cidfile c", func(o runOptions) any { return o.CIDFile }, "c"},
 		"stop-signal":   {"--stop-signal int", func(o runOptions) any { return *o.Layer.Process.StopSignal }, "SIGINT"},

@@ -69,6 +69,7 @@ var runFlags = []runFlag{
 
 	{"interactive", "i", "", groupLife, "keep standard input open", toggle(func(b *runBuilder) *bool { return &b.o.Stdin })},
 	{"tty", "t", "", groupLife, "give the container a terminal", toggle(func(b *runBuilder) *bool { return &b.o.TTY })},
+	{"pull", "", "WHEN", groupLife, "look outside of the store for the image: always, missing or never (default missing)", (*runBuilder).pull},
 	{"name", "", "NAME", groupLife, "what to call the container", text(func(b *runBuilder) *string { return &b.o.Name })},
 	{"cidfile", "", "FILE", groupLife, "write the container's id to a new file", (*runBuilder).cidfile},
 	{"stop-signal", "", "SIGNAL", groupLife, "signal that asks it to stop", (*runBuilder).stopSignal},
