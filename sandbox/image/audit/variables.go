@@ -60,14 +60,18 @@ func placeholder(value string) bool {
 
 const masked = "***"
 
+// word is a word of a shell, of quoted and plain parts. A quote that does not
+// end takes the rest.
+const word = `(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|'[^']*(?:'|$)|[^\s;&|"'])`
+
 // assignment is NAME=value as shells, ENV and ARG have it.
-var assignment = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.-]{0,127})=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s;&|"']+)`)
+var assignment = regexp.MustCompile(`(?s)([A-Za-z_][A-Za-z0-9_.-]{0,127})=(` + word + `+)`)
 
 // envSpace is ENV with a space, as the legacy form has it.
 var envSpace = regexp.MustCompile(`(?i)\bENV\s+([A-Za-z_][A-Za-z0-9_]{0,127})\s+([^\s=]\S*)`)
 
 // option is --password value.
-var option = regexp.MustCompile(`(--?(?:password|passwd|token|api-?key|auth-token))[ =]("[^"]*"|'[^']*'|[^\s;&|"'-]\S*)`)
+var option = regexp.MustCompile(`(?s)(--?(?:password|passwd|token|api-?key|auth-token))[ =](` + word + `+)`)
 
 // header is what curl and wget send with a request.
 var header = regexp.MustCompile(`(?i)\b(authorization:\s*(?:bearer|basic|token)|x-api-key:|private-token:)\s*([^\s"'$]{8,})`)
