@@ -92,9 +92,14 @@ func (i *Image) Close() error {
 type finder func(context.Context, image.Reference, Options) (*Image, error)
 
 var finders = map[string]finder{
-	image.OCI:           findInLayout,
-	image.OCIArchive:    findInLayoutArchive,
-	image.DockerArchive: findInDockerArchive,
+	image.Docker:            findInRegistry,
+	image.OCI:               findInLayout,
+	image.OCIArchive:        findInLayoutArchive,
+	image.DockerArchive:     findInDockerArchive,
+	image.Named:             findAnywhere,
+	image.DockerDaemon:      findInDockerDaemon,
+	image.ContainersStorage: findInContainersStorage,
+	image.Containerd:        findInContainerd,
 }
 
 // Find finds the image that ref names. A path in ref is absolute. The caller
@@ -112,7 +117,9 @@ func Find(ctx context.Context, ref image.Reference, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	found.Reference = ref
+	if found.Reference == (image.Reference{}) {
+		found.Reference = ref
+	}
 	if before != nil {
 		found.Stamps = before
 	}
@@ -123,10 +130,12 @@ func Find(ctx context.Context, ref image.Reference, o Options) (*Image, error) {
 	return found, nil
 }
 
-// Unchanged refuses a source that was written to while it was read: a record
-// would claim that its new state is what was read.
+// Unchanged refuses a file that was written to while it was read: a record
+// would claim that its new state is what was read. The stamps of an engine's
+// image were taken before it was read; engines write to those files all the
+// time, and a record with old stamps is merely not used again.
 func (i *Image) Unchanged() error {
-	if !image.Fresh(i.Stamps) {
+	if i.Reference.IsFile() && !image.Fresh(i.Stamps) {
 		return problem.New("wait until it is written, then run again", "%s was changed while it was read", i.Reference)
 	}
 	return nil
