@@ -21,7 +21,7 @@ const skeletonBytes = 1 << 20
 //
 // The layer on top is a tmpfs of its own, so that nothing is ever created in
 // the image's tree; the image's layers are below it on an idmapped read-only
-// mount. A root that may be written gets a second tmpfs as overlay's upper.
+// mount. Of a root that may be written, overlay's upper is on the same tmpfs.
 func Assemble(plan spec.Rootfs, dir string, ids *IDs) (string, error) {
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return "", err

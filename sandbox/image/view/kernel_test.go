@@ -66,17 +66,18 @@ func drawStack(t *rapid.T, work string) []string {
 		}
 		layers = append(layers, layer)
 		for range rapid.IntRange(0, 8).Draw(t, "files") {
-			path := filepath.Join(rapid.SliceOfN(names, 1, 3).Draw(t, "path")...)
-			kind := rapid.SampledFrom([]string{"file", "dir", "dir", "link", "fifo", "whiteout", "device"}).Draw(t, "kind")
-			owner, mode := rapid.IntRange(0, 3).Draw(t, "owner"), rapid.SampledFrom([]uint32{0o755, 0o700, 0o1777}).Draw(t, "mode")
-			drawFile(t, filepath.Join(layer, path), kind, owner, mode)
+			drawFile(t, layer)
 		}
 	}
 	return layers
 }
 
-// drawFile makes one file; where another is in the way, none.
-func drawFile(t *rapid.T, at, kind string, owner int, mode uint32) {
+// drawFile makes one file in a layer; where another is in the way, none.
+func drawFile(t *rapid.T, layer string) {
+	at := filepath.Join(append([]string{layer}, rapid.SliceOfN(names, 1, 3).Draw(t, "path")...)...)
+	kind := rapid.SampledFrom([]string{"file", "dir", "dir", "link", "fifo", "whiteout", "device"}).Draw(t, "kind")
+	owner := rapid.IntRange(0, 3).Draw(t, "owner")
+	mode := rapid.SampledFrom([]uint32{0o755, 0o700, 0o1777}).Draw(t, "mode")
 	if _, err := os.Lstat(at); err == nil {
 		return
 	}
