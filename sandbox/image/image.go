@@ -87,8 +87,11 @@ func Open(ctx context.Context, s string, o Options) (*Image, error) {
 	default:
 		img, err = openStored(ctx, ref, o)
 	}
+	if err != nil && ref.Transport == Named {
+		err = bareFile(s, err)
+	}
 	if err != nil {
-		return nil, bareFile(s, err)
+		return nil, err
 	}
 	img.Spec.Reference = s
 	if img.Spec.Rootfs == "" {

@@ -145,7 +145,6 @@ func TestRefused(t *testing.T) {
 		"layout":              {"does not say of which form", "oci:layout"},
 		"app.tar":             {"does not say of which form", "docker-archive:./app.tar"},
 		"app":                 {"does not say of which form", "./app"},
-		"other":               {"bare name", "oci:DIR"},
 		"./tree":              {"is a directory", "dir:./tree"},
 		"./layout":            {"is a directory", "oci:./layout"},
 		"./app.tar":           {"not an executable", "docker-archive:./app.tar"},
@@ -197,7 +196,7 @@ func TestUnpacker(t *testing.T) {
 	}
 	args, err := os.ReadFile(filepath.Join(dir, "args"))
 	must(t, err)
-	want := "unpack --format json --store " + store + " -- oci-archive:" + archive + ":v1\n"
+	want := `pull --format json --trust {"registries":null} --pull missing --store ` + store + " -- oci-archive:" + archive + ":v1\n"
 	if !strings.HasPrefix(string(args), want) {
 		t.Errorf("it was started with %q, want %q", args, want)
 	}

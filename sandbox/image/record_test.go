@@ -28,25 +28,30 @@ func TestRecord(t *testing.T) {
 	s := newStore(t)
 	file := filepath.Join(t.TempDir(), "x.tar")
 	write(t, file, "one", 0o644)
-	ref, stamps, err := Locate(Reference{Transport: OCIArchive, Path: file, Tag: "v1"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ref, err := Locate(Reference{Transport: OCIArchive, Path: file, Tag: "v1"})
+	must(t, err)
+	stamps, err := Stamps(ref)
+	must(t, err)
 	if s.Record(ref) != nil {
 		t.Fatal("there is a record in a new store")
 	}
-	want := NewRecord(ref, stamps, someDigest, spec.ImageConfig{User: "u", Env: []string{"A=b"}})
-	if err := s.PutRecord(ref, want); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.Record(ref); !reflect.DeepEqual(got, want) || !got.Describes(ref, stamps) {
+	now := time.Now()
+	want := &Record{Source: stamps, Digest: someDigest, Trust: "sha256:x", Expires: now.Add(time.Hour).UTC(), Pulled: now.UTC()}
+	must(t, s.PutRecord(ref, want))
+	got := s.Record(ref)
+	if !reflect.DeepEqual(got, want) || !got.Holds(ref, "sha256:x", now) {
 		t.Errorf("record %+v, want %+v", got, want)
 	}
-	if other := ref; true {
-		other.Tag = "v2"
-		if s.Record(other) != nil || want.Describes(other, stamps) {
-			t.Error("another tag has the same record")
-		}
+	other := ref
+	other.Tag = "v2"
+	if s.Record(other) != nil || want.Holds(other, "sha256:x", now) {
+		t.Error("another tag has the same record")
+	}
+	if got.Holds(ref, "sha256:y", now) {
+		t.Error("it holds under another policy")
+	}
+	if got.Holds(ref, "sha256:x", now.Add(2*time.Hour)) {
+		t.Error("it holds after its time")
 	}
 	for name, change := range map[string]func(){
 		"content of the same size": func() { time.Sleep(10 * time.Millisecond); write(t, file, "two", 0o644) },
@@ -60,31 +65,31 @@ func TestRecord(t *testing.T) {
 			must(t, os.Chtimes(file, info.ModTime(), info.ModTime()))
 		},
 	} {
-		_, before, err := Locate(ref)
+		before, err := Stamps(ref)
 		must(t, err)
+		if !Fresh(before) {
+			t.Errorf("%s: a change was seen before it was made", name)
+		}
 		change()
-		_, after, err := Locate(ref)
-		must(t, err)
-		if reflect.DeepEqual(before, after) {
+		if Fresh(before) {
 			t.Errorf("%s: the change was not seen", name)
 		}
 	}
-	left, err := os.ReadDir(filepath.Join(s.Path(), "records"))
+	left, err := os.ReadDir(filepath.Join(s.Path(), "refs"))
 	if err != nil || len(left) != 1 {
 		t.Errorf("the store has %d records, want 1 (%v)", len(left), err)
 	}
 }
 
 func TestRecordRefused(t *testing.T) {
-	good := NewRecord(Reference{Transport: OCI, Path: "/x"}, nil, someDigest, spec.ImageConfig{})
+	good := Record{Version: recordVersion, Digest: someDigest}
 	for name, change := range map[string]func(*Record){
 		"version":          func(r *Record) { r.Version++ },
 		"no digest":        func(r *Record) { r.Digest = "" },
 		"digest of a path": func(r *Record) { r.Digest = "sha256:../../../etc" },
 		"upper case":       func(r *Record) { r.Digest = strings.ToUpper(r.Digest) },
-		"another rootfs":   func(r *Record) { r.Rootfs = "images/../../etc" },
 	} {
-		bad := *good
+		bad := good
 		change(&bad)
 		b, err := json.Marshal(bad)
 		must(t, err)
@@ -94,12 +99,126 @@ func TestRecordRefused(t *testing.T) {
 	}
 }
 
+// someEntry is an image of two layers.
+func someEntry() *Entry {
+	layer := EntryLayer{Chain: someDigest, DiffID: someDigest, Blob: someDigest, Size: 5}
+	return &Entry{Digest: someDigest, ConfigRaw: someDigest, Layers: []EntryLayer{layer, layer}, Config: spec.ImageConfig{User: "u"}}
+}
+
+func TestEntry(t *testing.T) {
+	s := newStore(t)
+	must(t, s.PutEntry(someEntry()))
+	got := s.Entry(someDigest)
+	if !reflect.DeepEqual(got, func() *Entry { e := someEntry(); e.Version = recordVersion; return e }()) {
+		t.Fatalf("entry %+v", got)
+	}
+	if s.Complete(got) {
+		t.Error("it is complete without its layers")
+	}
+	must(t, os.Mkdir(s.Layer(someDigest), 0o755))
+	if !s.Complete(got) {
+		t.Error("it is not complete with its layers")
+	}
+	for name, change := range map[string]func(*Entry){
+		"digest": func(e *Entry) { e.Digest = "../x" }, "config": func(e *Entry) { e.ConfigRaw = "" },
+		"index": func(e *Entry) { e.Index = "sha256:.." }, "chain": func(e *Entry) { e.Layers[1].Chain = "sha256:../../x" },
+		"diff id": func(e *Entry) { e.Layers[0].DiffID = "" }, "blob": func(e *Entry) { e.Layers[0].Blob = "/etc/passwd" },
+	} {
+		bad := someEntry()
+		change(bad)
+		if s.PutEntry(bad) == nil {
+			t.Errorf("%s: it was written", name)
+		}
+		b, err := json.Marshal(bad)
+		must(t, err)
+		if _, err := DecodeEntry(b); err == nil {
+			t.Errorf("%s: it was read", name)
+		}
+	}
+	if s.Entry("../refs/x") != nil || s.Entry("sha256:"+strings.Repeat("0b", 32)) != nil {
+		t.Error("there is an entry of another digest")
+	}
+}
+
+// TestLibrary removes and collects: what is in use, or is meant by a
+// reference, stays.
+func TestLibrary(t *testing.T) {
+	s := newStore(t)
+	digest := func(n string) string { return "sha256:" + strings.Repeat(n, 64) }
+	for _, n := range []string{"1", "2", "3"} {
+		must(t, s.PutEntry(&Entry{Digest: digest(n), ConfigRaw: digest(n), Layers: []EntryLayer{
+			{Chain: digest("a"), DiffID: digest("a"), Blob: digest("b")}, {Chain: digest("c" + n)[:71], DiffID: digest("a"), Blob: digest("b")},
+		}}))
+		must(t, os.MkdirAll(filepath.Join(s.Layer(digest("c" + n)[:71]), "f"), 0o755))
+	}
+	must(t, os.Mkdir(s.Layer(digest("a")), 0o755))
+	write(t, filepath.Join(s.Layer(digest("a")), "file"), "12345", 0o600)
+	write(t, s.Blob(digest("b")), "blob", 0o600)
+	write(t, s.Blob(digest("d")), "unmeant", 0o600)
+	write(t, s.Partial(digest("e")), "cut", 0o600)
+	one, two := Reference{Path: "one:latest"}, Reference{Path: "two:latest"}
+	must(t, s.PutRecord(one, &Record{Digest: digest("1")}))
+	must(t, s.PutRecord(two, &Record{Digest: digest("2")}))
+
+	if freed, err := s.Collect(time.Now().Add(-time.Hour)); err != nil || freed != 0 {
+		t.Errorf("what is new was collected: %d bytes, %v", freed, err)
+	}
+	freed, err := s.Collect(time.Now().Add(time.Hour))
+	if want := int64(len("unmeant") + len("cut")); err != nil || freed != want {
+		t.Errorf("%d bytes were freed, want %d (%v)", freed, want, err)
+	}
+	lock, err := s.Share(t.Context(), digest("2"))
+	must(t, err)
+	if err := s.Remove(digest("2")); err == nil || problem.HintOf(err) == "" {
+		t.Errorf("an image in use was removed: %v", err)
+	}
+	gone, err := s.Prune(false)
+	if err != nil || len(gone) != 1 || gone[0] != digest("3") {
+		t.Errorf("gone are %q, want what nothing means (%v)", gone, err)
+	}
+	gone, err = s.Prune(true)
+	if err != nil || len(gone) != 1 || gone[0] != digest("1") || s.Record(one) != nil || s.Record(two) == nil {
+		t.Errorf("gone are %q, want what is not in use (%v)", gone, err)
+	}
+	must(t, lock.Release())
+	must(t, s.Forget(two))
+	if err := s.Forget(two); err == nil || problem.HintOf(err) == "" {
+		t.Errorf("what is not there was forgotten: %v", err)
+	}
+	if gone, err = s.Prune(false); err != nil || len(gone) != 1 {
+		t.Errorf("gone are %q, %v", gone, err)
+	}
+	_, err = s.Collect(time.Now().Add(time.Hour))
+	must(t, err)
+	for _, dir := range []string{"layers", "blobs", "partial", "images", "refs"} {
+		if left, err := os.ReadDir(filepath.Join(s.Path(), dir)); err != nil || len(left) > 0 {
+			t.Errorf("%s has %d files left (%v)", dir, len(left), err)
+		}
+	}
+}
+
+// TestAlone: what adds to the store keeps it from being collected.
+func TestAlone(t *testing.T) {
+	s := newStore(t)
+	use, err := s.Use(t.Context())
+	must(t, err)
+	if alone, err := s.TryAlone(); alone != nil || err != nil {
+		t.Errorf("alone %v, %v while it is used", alone, err)
+	}
+	must(t, use.Release())
+	alone, err := s.TryAlone()
+	if alone == nil || err != nil {
+		t.Fatalf("not alone: %v", err)
+	}
+	must(t, alone.Release())
+}
+
 // TestRecordDamaged checks that a record which cannot be read is no record: it
 // is then written again.
 func TestRecordDamaged(t *testing.T) {
 	s := newStore(t)
 	ref := Reference{Transport: OCI, Path: "/x"}
-	path := filepath.Join(s.Path(), "records", recordName(ref))
+	path := filepath.Join(s.Path(), "refs", recordName(ref))
 	for name, make := range map[string]func(){
 		"junk":      func() { write(t, path, "junk", 0o600) },
 		"empty":     func() { write(t, path, "", 0o600) },
@@ -117,21 +236,32 @@ func TestRecordDamaged(t *testing.T) {
 }
 
 func FuzzRecord(f *testing.F) {
-	good, err := json.Marshal(NewRecord(Reference{Transport: OCI, Path: "/x"}, []Stamp{{Name: "index.json", Size: 5}}, someDigest, spec.ImageConfig{User: "1"}))
+	good, err := json.Marshal(Record{Version: recordVersion, Digest: someDigest, Source: []Stamp{{Path: "/x/index.json", Size: 5}}})
 	must(f, err)
 	f.Add(good)
-	f.Add([]byte(`{"version":1,"digest":"sha256:..","rootfs":"/"}`))
+	entry := someEntry()
+	entry.Version = recordVersion
+	b, err := json.Marshal(entry)
+	must(f, err)
+	f.Add(b)
+	f.Add([]byte(`{"version":2,"digest":"sha256:..","layers":[{"chain":"/"}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := DecodeRecord(b)
+		if r, err := DecodeRecord(b); err == nil && !ValidDigest(r.Digest) {
+			t.Errorf("record of %q", r.Digest)
+		}
+		e, err := DecodeEntry(b)
 		if err != nil {
 			return
 		}
-		if !ValidDigest(r.Digest) || !filepath.IsLocal(r.Rootfs) || filepath.Dir(filepath.Dir(r.Rootfs)) != "images" {
-			t.Errorf("record of %q at %q", r.Digest, r.Rootfs)
+		s := &Store{dir: "/store"}
+		for _, path := range append(s.Trees(e), s.Blob(e.Digest)) {
+			if filepath.Dir(filepath.Dir(path)) != "/store" {
+				t.Errorf("it leads to %q", path)
+			}
 		}
-		again, err := json.Marshal(r)
+		again, err := json.Marshal(e)
 		must(t, err)
-		if _, err := DecodeRecord(again); err != nil {
+		if _, err := DecodeEntry(again); err != nil {
 			t.Errorf("it cannot be read again: %v", err)
 		}
 	})

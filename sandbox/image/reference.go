@@ -156,7 +156,10 @@ func parseName(s string, r Reference) (Reference, error) {
 // badName explains what is no image's name.
 func badName(s, name string) error {
 	prefix, rest, _ := strings.Cut(s, ":")
-	if near := Nearest(prefix); near != "" && rest != "" {
+	if near := Nearest(prefix); near != "" && near != prefix && rest != "" {
+		if prefixes[near].slash {
+			rest = "//" + strings.TrimLeft(rest, "/")
+		}
 		return problem.New(fmt.Sprintf("did you mean %s:%s ?", near, rest), "image %q starts with an unknown source %q", s, prefix)
 	}
 	lower := strings.ToLower(name)

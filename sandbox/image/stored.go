@@ -21,6 +21,9 @@ func openStored(ctx context.Context, r Reference, o Options) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := Stamps(r); err != nil {
+		return nil, err // a file of another form than it is said to have
+	}
 	trust, err := TrustHash(o.Trust)
 	if err != nil {
 		return nil, err
