@@ -101,12 +101,12 @@ func (k *keyless) verify(s signed, artifact verify.ArtifactPolicyOption) (held, 
 	}
 	summary := *result.Signature.Certificate
 	if _, err := verify.CertificateIdentities(k.identities).Verify(summary); err != nil {
-		return "", "has a certificate for " + name(summary)
+		return "", "has a certificate for " + holder(summary)
 	}
-	return "identity " + name(summary), ""
+	return "identity " + holder(summary), ""
 }
 
-// name shows whom a certificate is made out to.
-func name(c certificate.Summary) string {
+// holder shows whom a certificate is made out to.
+func holder(c certificate.Summary) string {
 	return fmt.Sprintf("%s by issuer %s", plain(c.SubjectAlternativeName), plain(c.Issuer))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"encoding/pem"
 	"errors"
@@ -18,8 +19,9 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// key is a public key of a policy. It verifies with each hash that cosign has
-// signed with: it took SHA-256 for every key, and takes the curve's own now.
+// key is a public key of a policy. It verifies in each way that cosign signs
+// in: older versions took SHA-256 for every curve, and for Ed25519 cosign signs
+// the hash (Ed25519ph) where others sign the message.
 type key struct {
 	path      string
 	public    crypto.PublicKey
@@ -56,6 +58,13 @@ func readKey(path string) (*key, error) {
 
 func newKey(path string, public crypto.PublicKey) (*key, error) {
 	k := &key{path: path, public: public}
+	if ed, ok := public.(ed25519.PublicKey); ok {
+		prehashed, err := signature.LoadED25519phVerifier(ed)
+		if err != nil {
+			return nil, problem.New("", "the public key %s cannot be used: %s", path, plain(err.Error()))
+		}
+		k.verifiers = append(k.verifiers, prehashed)
+	}
 	hashes := []crypto.Hash{crypto.SHA256}
 	if ec, ok := public.(*ecdsa.PublicKey); ok {
 		switch ec.Curve {
