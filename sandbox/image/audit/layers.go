@@ -110,24 +110,31 @@ func (s *scan) entry(layer int, h *tar.Header, content io.Reader) error {
 	case strings.HasPrefix(base, whiteoutPrefix):
 		return s.tree.remove(at, strings.TrimPrefix(base, whiteoutPrefix), layer)
 	}
-	n := &node{caps: caps, target: h.Linkname}
+	n := &node{kind: kindOf(h.Typeflag), caps: caps, target: h.Linkname}
 	setAttributes(n, layer, h)
-	switch h.Typeflag {
-	case tar.TypeDir:
-		n.kind = directory
-	case tar.TypeSymlink:
-		n.kind = symlink
-	case tar.TypeFifo:
-		n.kind = other
-	case tar.TypeLink:
+	if h.Typeflag == tar.TypeLink {
 		return s.link(at, base, n)
-	default:
+	}
+	if n.kind == regular {
 		if err := s.contents.read(at.path(base), n, h.Size, content); err != nil {
 			return err
 		}
 	}
 	s.tree.put(at, base, n)
 	return nil
+}
+
+// kindOf is what an entry of a type makes.
+func kindOf(typeflag byte) kind {
+	switch typeflag {
+	case tar.TypeDir:
+		return directory
+	case tar.TypeSymlink:
+		return symlink
+	case tar.TypeFifo:
+		return other
+	}
+	return regular
 }
 
 // link makes a hard link: a file with the content of another, and with the

@@ -17,7 +17,7 @@ type secret struct {
 // shape is a kind of secret that can be told by its own form.
 type shape struct {
 	kind     string
-	literal  string // is in every match, and fast to look for
+	literals []string // one is in every match, and fast to look for
 	pattern  *regexp.Regexp
 	severity Severity
 	start    int // how many characters of a match are public; at most 4
@@ -26,28 +26,28 @@ type shape struct {
 // shapes are those of the issuers' own documentation. All have a prefix made to
 // be found by scanners, but for private keys, which have a frame.
 var shapes = []shape{
-	{"private key", "PRIVATE KEY-----", regexp.MustCompile(
+	{"private key", []string{"PRIVATE KEY-----"}, regexp.MustCompile(
 		`-----BEGIN (?:(?:RSA|EC|DSA|OPENSSH) )?PRIVATE KEY-----(?:\s|\\n|\\r)+(?:[A-Za-z0-9+/=]|\\n|\\r|\s){64,}`), Critical, 0},
-	{"private key with a passphrase", "PRIVATE KEY-----", regexp.MustCompile(
+	{"private key with a passphrase", []string{"PRIVATE KEY-----"}, regexp.MustCompile(
 		`-----BEGIN (?:ENCRYPTED PRIVATE KEY-----|(?:RSA|EC|DSA) PRIVATE KEY-----\s+Proc-Type: 4,ENCRYPTED)[A-Za-z0-9+/=,:\s-]*`), Medium, 0},
-	{"PGP private key", "PGP PRIVATE KEY BLOCK-----", regexp.MustCompile(
+	{"PGP private key", []string{"PGP PRIVATE KEY BLOCK-----"}, regexp.MustCompile(
 		`-----BEGIN PGP PRIVATE KEY BLOCK-----\s+[A-Za-z0-9+/=:., \r\n-]{64,}`), High, 0},
 	// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
-	{"AWS access key", "AKIA", regexp.MustCompile(`\bAKIA[A-Z2-7]{16}\b`), High, 4},
-	{"AWS temporary access key", "ASIA", regexp.MustCompile(`\bASIA[A-Z2-7]{16}\b`), Medium, 4},
+	{"AWS access key", []string{"AKIA"}, regexp.MustCompile(`\bAKIA[A-Z2-7]{16}\b`), High, 4},
+	{"AWS temporary access key", []string{"ASIA"}, regexp.MustCompile(`\bASIA[A-Z2-7]{16}\b`), Medium, 4},
 	// https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/about-authentication-to-github
-	{"GitHub token", "gh", regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36,255}\b`), Critical, 4},
-	{"GitHub fine-grained token", "github_pat_", regexp.MustCompile(`\bgithub_pat_[A-Za-z0-9_]{60,255}\b`), Critical, 4},
+	{"GitHub token", []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_"}, regexp.MustCompile(`\bgh[pousr]_[A-Za-z0-9]{36,255}\b`), Critical, 4},
+	{"GitHub fine-grained token", []string{"github_pat_"}, regexp.MustCompile(`\bgithub_pat_[A-Za-z0-9_]{60,255}\b`), Critical, 4},
 	// https://docs.gitlab.com/security/tokens/
-	{"GitLab token", "glpat-", regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20,}`), Critical, 4},
+	{"GitLab token", []string{"glpat-"}, regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20,}`), Critical, 4},
 	// https://docs.slack.dev/authentication/tokens/
-	{"Slack token", "xox", regexp.MustCompile(`\bxox[abeoprs]-[0-9]{6,}-[0-9A-Za-z-]{10,}`), Critical, 4},
-	{"Slack webhook", "hooks.slack.com/services/", regexp.MustCompile(`hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}`), High, 0},
-	{"npm token", "npm_", regexp.MustCompile(`\bnpm_[A-Za-z0-9]{36}\b`), Critical, 4},
-	{"PyPI token", "pypi-AgE", regexp.MustCompile(`\bpypi-AgE[A-Za-z0-9_-]{50,}`), Critical, 4},
-	{"Docker Hub token", "dckr_pat_", regexp.MustCompile(`\bdckr_pat_[A-Za-z0-9_-]{20,}`), Critical, 4},
-	{"Stripe live key", "k_live_", regexp.MustCompile(`\b[rs]k_live_[0-9A-Za-z]{24,}`), Critical, 3},
-	{"Google API key", "AIza", regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}\b`), Medium, 4},
+	{"Slack token", []string{"xox"}, regexp.MustCompile(`\bxox[abeoprs]-[0-9]{6,}-[0-9A-Za-z-]{10,}`), Critical, 4},
+	{"Slack webhook", []string{"hooks.slack.com/services/"}, regexp.MustCompile(`hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}`), High, 0},
+	{"npm token", []string{"npm_"}, regexp.MustCompile(`\bnpm_[A-Za-z0-9]{36}\b`), Critical, 4},
+	{"PyPI token", []string{"pypi-AgE"}, regexp.MustCompile(`\bpypi-AgE[A-Za-z0-9_-]{50,}`), Critical, 4},
+	{"Docker Hub token", []string{"dckr_pat_"}, regexp.MustCompile(`\bdckr_pat_[A-Za-z0-9_-]{20,}`), Critical, 4},
+	{"Stripe live key", []string{"k_live_"}, regexp.MustCompile(`\b[rs]k_live_[0-9A-Za-z]{24,}`), Critical, 3},
+	{"Google API key", []string{"AIza"}, regexp.MustCompile(`\bAIza[0-9A-Za-z_-]{35}\b`), Medium, 4},
 }
 
 // maxMatches bounds the matches of a shape in one text that are looked at.
@@ -56,10 +56,7 @@ const maxMatches = 64
 // tokensOf finds secrets by their shapes.
 func tokensOf(b []byte) []secret {
 	var found []secret
-	for _, s := range shapes {
-		if !bytes.Contains(b, []byte(s.literal)) {
-			continue
-		}
+	for _, s := range shapesIn(b) {
 		for _, at := range s.pattern.FindAllIndex(b, maxMatches) {
 			if match := b[at[0]:at[1]]; real(match) {
 				found = append(found, secret{s.kind, string(match[:s.start]), lineAt(b, at[0]), s.severity})

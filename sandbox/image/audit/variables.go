@@ -103,10 +103,7 @@ func leaksOf(line string) []leak {
 	add("option", option, literal)
 	add("header", header, literal)
 	add("password in a URL", userinfo, literal)
-	for _, s := range shapes {
-		if !strings.Contains(line, s.literal) {
-			continue
-		}
+	for _, s := range shapesIn([]byte(line)) {
 		for _, m := range s.pattern.FindAllStringIndex(line, maxMatches) {
 			known := slices.ContainsFunc(found, func(l leak) bool { return l.start < m[1] && m[0] < l.end })
 			if !known && real([]byte(line[m[0]:m[1]])) {
@@ -119,10 +116,8 @@ func leaksOf(line string) []leak {
 
 // mask takes from any text what has the shape of a secret.
 func mask(text string) string {
-	for _, s := range shapes {
-		if strings.Contains(text, s.literal) {
-			text = s.pattern.ReplaceAllStringFunc(text, func(match string) string { return match[:s.start] + masked })
-		}
+	for _, s := range shapesIn([]byte(text)) {
+		text = s.pattern.ReplaceAllStringFunc(text, func(match string) string { return match[:s.start] + masked })
 	}
 	return userinfo.ReplaceAllString(text, "${1}"+masked+"@")
 }
