@@ -30,6 +30,8 @@ func TestAttestations(t *testing.T) {
 		{"bundle", byKeys(right.path), right.bundle(t, vuln), "key " + right.path, ""},
 		{"legacy", byKeys(right.path), right.legacyAttestation(t, vuln), "key " + right.path, ""},
 		{"identity", keyless, virtual.bundle(t, alice, issuer, vuln, time.Now().Add(time.Minute)), "identity " + alice + " by issuer " + issuer, ""},
+		{"identity, legacy", keyless, virtual.legacyAttestation(t, alice, vuln), "identity " + alice + " by issuer " + issuer, ""},
+		{"other identity, legacy", keyless, virtual.legacyAttestation(t, "bob@example.com", vuln), "", "has a certificate for bob@example.com"},
 		{"one of two signers", two, right.bundle(t, vuln), "key " + right.path, ""},
 		{"other identity", keyless, virtual.bundle(t, "bob@example.com", issuer, vuln, time.Now().Add(time.Minute)), "", "has a certificate for bob@example.com"},
 		{"wrong key", byKeys(right.path), wrong.bundle(t, vuln), "", "is by another key than right.pub"},

@@ -247,6 +247,45 @@ func material(t testing.TB, e *ca.TestEntity) *protobundle.VerificationMaterial 
 	return m
 }
 
+// loggedBundle signs a statement as an identity into a log of the first kind,
+// which promises to keep an entry and says when it came, in a version of
+// bundle.
+func (s sigstore) loggedBundle(t testing.TB, version string, payload []byte) source.Blob {
+	t.Helper()
+	e := must[*ca.TestEntity](t)(s.AttestAtTime(alice, issuer, payload, time.Now().Add(time.Minute), true))
+	content, err := e.SignatureContent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := material(t, e)
+	m.TimestampVerificationData = nil
+	m.TlogEntries[0].KindVersion = &protorekor.KindVersion{Kind: "dsse", Version: "0.0.1"}
+	m.TlogEntries[0].InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: s.promise(t, m.TlogEntries[0])}
+	return bundleBlob(t, &protobundle.Bundle{MediaType: version, VerificationMaterial: m, Content: &protobundle.Bundle_DsseEnvelope{DsseEnvelope: &protodsse.Envelope{
+		Payload: payload, PayloadType: intotoMediaType, Signatures: []*protodsse.Signature{{Sig: content.Signature()}},
+	}}})
+}
+
+// legacyAttestation attests as an identity, in the older format.
+func (s sigstore) legacyAttestation(t testing.TB, who string, payload []byte) source.Blob {
+	t.Helper()
+	e := must[*ca.TestEntity](t)(s.AttestAtTime(who, issuer, payload, time.Now().Add(time.Minute), false))
+	content, err := e.SignatureContent()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := material(t, e)
+	return source.Blob{
+		MediaType: envelopeMediaType,
+		Data:      must[[]byte](t)(json.Marshal(content.EnvelopeContent().RawEnvelope())),
+		Annotations: map[string]string{
+			certificateAnnotation: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.GetCertificate().RawBytes})),
+			logAnnotation:         string(s.logEntry(t, m.TlogEntries[0])),
+			timestampAnnotation:   string(must[[]byte](t)(json.Marshal(map[string][]byte{"SignedRFC3161Timestamp": m.TimestampVerificationData.Rfc3161Timestamps[0].SignedTimestamp}))),
+		},
+	}
+}
+
 // legacy signs a payload as an identity, in the older format.
 func (s sigstore) legacy(t testing.TB, who, by string, payload []byte) source.Blob {
 	t.Helper()
@@ -267,15 +306,24 @@ func (s sigstore) legacy(t testing.TB, who, by string, payload []byte) source.Bl
 	}}
 }
 
-// logEntry is the log's promise as cosign kept it.
-func (s sigstore) logEntry(t testing.TB, entry *protorekor.TransparencyLogEntry) []byte {
-	t.Helper()
-	promised := tlog.RekorPayload{
+// promised is what the log signs of an entry.
+func promised(entry *protorekor.TransparencyLogEntry) tlog.RekorPayload {
+	return tlog.RekorPayload{
 		Body: base64.StdEncoding.EncodeToString(entry.CanonicalizedBody), IntegratedTime: entry.IntegratedTime,
 		LogIndex: entry.LogIndex, LogID: hex.EncodeToString(entry.LogId.KeyId),
 	}
-	set := must[[]byte](t)(s.RekorSignPayload(promised))
-	return must[[]byte](t)(json.Marshal(map[string]any{"SignedEntryTimestamp": set, "Payload": promised}))
+}
+
+// promise is the log's signature of an entry.
+func (s sigstore) promise(t testing.TB, entry *protorekor.TransparencyLogEntry) []byte {
+	t.Helper()
+	return must[[]byte](t)(s.RekorSignPayload(promised(entry)))
+}
+
+// logEntry is an entry as cosign kept it.
+func (s sigstore) logEntry(t testing.TB, entry *protorekor.TransparencyLogEntry) []byte {
+	t.Helper()
+	return must[[]byte](t)(json.Marshal(map[string]any{"SignedEntryTimestamp": s.promise(t, entry), "Payload": promised(entry)}))
 }
 
 // byKeys and byIdentity are policies with one entry.

@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"context"
 	"fmt"
 	"log"
 	"net/http/httptest"
@@ -10,7 +9,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	ggcrtypes "github.com/google/go-containerregistry/pkg/v1/types"
 	"go.podman.io/image/v5/docker"
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/types"
@@ -161,27 +168,67 @@ func dedup(namespaces []string, identity string) []string {
 }
 
 // TestPolicyFileFetchesOnlyWhenAsked counts the requests at the registry: none
-// for a policy without signatures.
+// for a policy without signatures. With one, it is containers/image that judges
+// the signature.
 func TestPolicyFileFetchesOnlyWhenAsked(t *testing.T) {
 	var requests int
-	handler := registry.New(registry.Logger(log.New(countingWriter{&requests}, "", 0)))
-	server := httptest.NewServer(handler)
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(countingWriter{&requests}, "", 0))))
 	defer server.Close()
-	name := strings.TrimPrefix(server.URL, "http://") + "/acme/app"
+	repository := must[name.Repository](t)(name.NewRepository(strings.TrimPrefix(server.URL, "http://") + "/acme/app"))
+	img := must[v1.Image](t)(random.Image(16, 1))
+	right, wrong := ecPair(t, "right.pub"), ecPair(t, "wrong.pub")
 	s := subject()
-	s.Reference, s.Repository = "docker://"+name+":1", name
-	s.Registry = &types.SystemContext{
-		DockerInsecureSkipTLSVerify: types.OptionalBoolTrue, RegistriesDirPath: t.TempDir(),
-		SystemRegistriesConfPath: os.DevNull, SystemRegistriesConfDirPath: t.TempDir(), AuthFilePath: filepath.Join(t.TempDir(), "auth.json"),
+	s.Reference, s.Repository = "docker://"+repository.Name()+":1", repository.Name()
+	s.Manifest = must[[]byte](t)(img.RawManifest())
+	s.Digests = []v1.Hash{must[v1.Hash](t)(img.Digest())}
+	s.Registry = registryContext(t)
+	pushSigned(t, repository, img, right)
+
+	signedBy := func(p pair) []string {
+		return policyFile(t, fmt.Sprintf(`{"default":[{"type":"sigstoreSigned","keyPath":%q,"signedIdentity":{"type":"matchRepository"}}]}`, p.path))
 	}
+	requests = 0
 	s.PolicyFiles = policyFile(t, `{"default":`+accept+`}`)
-	if _, err := Check(context.Background(), spec.Trust{}, s); err != nil || requests != 0 {
+	if _, err := Check(t.Context(), spec.Trust{}, s); err != nil || requests != 0 {
 		t.Errorf("accepted without signatures: %v, %d requests", err, requests)
 	}
-	key := ecPair(t, "k.pub")
-	s.PolicyFiles = policyFile(t, fmt.Sprintf(`{"default":[{"type":"sigstoreSigned","keyPath":%q,"signedIdentity":{"type":"matchRepository"}}]}`, key.path))
-	if _, err := Check(context.Background(), spec.Trust{}, s); err == nil || requests == 0 {
-		t.Errorf("signature asked for: %v, %d requests", err, requests)
+	s.PolicyFiles = signedBy(right)
+	if _, err := Check(t.Context(), spec.Trust{}, s); err != nil || requests == 0 {
+		t.Errorf("signed: %v, %d requests", err, requests)
+	}
+	s.PolicyFiles = signedBy(wrong)
+	if _, err := Check(t.Context(), spec.Trust{}, s); err == nil || !strings.Contains(err.Error(), "is refused by") {
+		t.Errorf("signed by another key: %v", err)
+	}
+}
+
+// registryContext keeps the host's configuration out, and has containers/image
+// look for cosign's signatures.
+func registryContext(t *testing.T) *types.SystemContext {
+	t.Helper()
+	lookaside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(lookaside, "default.yaml"), []byte("default-docker:\n  use-sigstore-attachments: true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &types.SystemContext{
+		DockerInsecureSkipTLSVerify: types.OptionalBoolTrue, RegistriesDirPath: lookaside,
+		SystemRegistriesConfPath: os.DevNull, SystemRegistriesConfDirPath: t.TempDir(), AuthFilePath: filepath.Join(t.TempDir(), "auth.json"),
+	}
+}
+
+// pushSigned pushes an image, and its signature as cosign used to.
+func pushSigned(t *testing.T, repository name.Repository, img v1.Image, p pair) {
+	t.Helper()
+	digest := must[v1.Hash](t)(img.Digest())
+	payload := []byte(strings.Replace(string(simplePayload(simpleType, digest)), "ghcr.io/acme/app", repository.Name(), 1))
+	sig := must[v1.Image](t)(mutate.Append(mutate.MediaType(empty.Image, ggcrtypes.OCIManifestSchema1), mutate.Addendum{
+		Layer: static.NewLayer(payload, simpleMediaType), Annotations: p.legacy(t, payload).Annotations, MediaType: simpleMediaType,
+	}))
+	sig = mutate.ConfigMediaType(sig, ggcrtypes.OCIConfigJSON)
+	for tag, what := range map[string]v1.Image{"1": img, strings.Replace(digest.String(), ":", "-", 1) + ".sig": sig} {
+		if err := remote.Write(repository.Tag(tag), what); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -2,9 +2,12 @@ package trust
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,6 +150,10 @@ func TestSignatureByIdentity(t *testing.T) {
 	}{
 		{"bundle, right identity", good, byIdentity(trusted, whole), ""},
 		{"legacy, right identity", legacy, byIdentity(trusted, whole), ""},
+		{"bundle of a log's promise", virtual.loggedBundle(t, bundle03, sign), byIdentity(trusted, whole), ""},
+		{"bundle 0.2", virtual.loggedBundle(t, bundleMediaType+"+json;version=0.2", sign), byIdentity(trusted, whole), ""},
+		{"bundle 0.1", virtual.loggedBundle(t, bundleMediaType+"+json;version=0.1", sign), byIdentity(trusted, whole), ""},
+		{"bundle 0.4", virtual.loggedBundle(t, bundleMediaType+".v0.4+json", sign), byIdentity(trusted, whole), "bundle version v0.4 is not yet supported"},
 		{"second identity", good, byIdentity(trusted, spec.Identity{Issuer: issuer, Subject: "bob@example.com"}, whole), ""},
 		{"expression", good, byIdentity(trusted, spec.Identity{Issuer: issuer, SubjectRegExp: `.*@example\.com`}), ""},
 		{"wrong identity", good, byIdentity(trusted, spec.Identity{Issuer: issuer, Subject: "bob@example.com"}), "has a certificate for alice@example.com by issuer https://accounts.example.com"},
@@ -241,6 +248,16 @@ func TestCannotBeSigned(t *testing.T) {
 	s.Attached, s.Transport = nil, "containerd"
 	if _, refused := check(t, byKeys(good.path), s); !strings.Contains(refused, "containerd keeps none") {
 		t.Errorf("no attachments: %q", refused)
+	}
+}
+
+// TestAttachmentsFail refuses an image whose signatures cannot be read.
+func TestAttachmentsFail(t *testing.T) {
+	good := ecPair(t, "good.pub")
+	s := subject()
+	s.Attached = func(context.Context, v1.Hash) ([]source.Attachment, error) { return nil, io.ErrUnexpectedEOF }
+	if _, err := Check(t.Context(), byKeys(good.path), s); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("%v", err)
 	}
 }
 
