@@ -1,0 +1,140 @@
+package vuln
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/spec"
+)
+
+// seeds are the reports in testdata.
+func seeds(f *testing.F) [][]byte {
+	f.Helper()
+	var out [][]byte
+	for _, pattern := range []string{"testdata/*.json", "testdata/*.sarif"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, path := range paths {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				f.Fatal(err)
+			}
+			out = append(out, b)
+		}
+	}
+	if len(out) < 5 {
+		f.Fatalf("%d reports in testdata", len(out))
+	}
+	return out
+}
+
+// FuzzRead reads any bytes as a report and judges by it. What comes out is
+// printable and comparable, and passes only without a finding that blocks.
+func FuzzRead(f *testing.F) {
+	for _, b := range seeds(f) {
+		f.Add(b)
+	}
+	f.Add([]byte(`{"SchemaVersion":2,"ArtifactType":"container_image","Results":[{"Class":"os-pkgs","Vulnerabilities":[{"VulnerabilityID":"\u001b","PkgName":"\n"}]}]}`))
+	f.Add([]byte(`{"matches":[{}],"descriptor":{"name":"grype"},"source":{"type":"image","target":{}}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := Read(b)
+		if err != nil {
+			printable(t, err.Error())
+			return
+		}
+		judgeFuzzed(t, r)
+	})
+}
+
+// FuzzAttestation reads any bytes as the predicate of an attestation.
+func FuzzAttestation(f *testing.F) {
+	for _, b := range seeds(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := ReadAttestation(b, manifestDigest)
+		if err != nil {
+			printable(t, err.Error())
+			return
+		}
+		if r.Subject != manifestDigest || r.Created.IsZero() {
+			t.Errorf("subject %q, created %s", r.Subject, r.Created)
+		}
+		judgeFuzzed(t, r)
+	})
+}
+
+func judgeFuzzed(t *testing.T, r Report) {
+	t.Helper()
+	for _, d := range append([]string{r.ImageID}, r.Digests...) {
+		if d != "" && !image.ValidDigest(d) {
+			t.Errorf("digest %q", d)
+		}
+	}
+	if r.ImageID == "" && len(r.Digests) == 0 && r.Subject == "" {
+		if _, err := Evaluate(policy("low"), []Report{r}, nil, subject, r.Created); err == nil {
+			t.Error("a report of no image lets one pass")
+		}
+		r.ImageID = configDigest
+	}
+	s := Subject{Name: "app", Digests: append([]string{manifestDigest}, r.Digests...), ConfigDigest: r.ImageID}
+	r.DB = time.Time{}
+	v, err := Evaluate(spec.Vulnerabilities{Block: "negligible", MaxAge: time.Hour}, []Report{r}, nil, s, r.Created)
+	if r.Created.IsZero() {
+		if err == nil {
+			t.Error("a report of no time lets an image pass")
+		}
+		return
+	}
+	if (len(r.Findings) > 0) != errors.Is(err, ErrBlocked) || (err == nil) != (len(v.All) == 0) {
+		t.Errorf("%d findings: %v", len(r.Findings), err)
+	}
+	var out bytes.Buffer
+	if err := errors.Join(Table(&out, v), JSON(&out, v), SARIF(v, "1", s).Encode(&out)); err != nil {
+		t.Error(err)
+	}
+	printable(t, out.String())
+}
+
+func printable(t *testing.T, s string) {
+	t.Helper()
+	for _, c := range s {
+		if !unicode.IsPrint(c) && c != '\n' && c != '\t' {
+			t.Fatalf("%q in the output", c)
+		}
+	}
+}
+
+// FuzzVEX reads any bytes as an OpenVEX document and applies it. It takes back
+// nothing that it does not name.
+func FuzzVEX(f *testing.F) {
+	const head = `{"@context":"https://openvex.dev/ns/v0.2.0","timestamp":"2026-11-20T00:00:00Z","statements":[`
+	f.Add([]byte(head + `{"vulnerability":{"name":"CVE-2099-0001"},"products":[{"@id":"pkg:deb/debian/curl"}],"status":"fixed"}]}`))
+	f.Add([]byte(head + `{"vulnerability":{"name":"CVE-2099-0001","aliases":["x"]},"products":[{"@id":"pkg:oci/app@` + manifestDigest + `","subcomponents":[{"@id":"pkg:deb/debian/curl@7.88"}]}],"status":"not_affected","impact_statement":"\u001b"}]}`))
+	f.Add([]byte(head + `{"vulnerability":{"@id":"a"},"products":[{"hashes":{"sha-256":"a"},"identifiers":{"purl":"pkg:"}}],"status":"affected","action_statement":"a"}]}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		doc, err := ParseVEX("fuzzed", b)
+		if err != nil {
+			printable(t, err.Error())
+			return
+		}
+		got := apply(curl, []VEX{doc}, subject)
+		printable(t, got.VEX)
+		if got.suppressed() && !bytes.Contains(bytes.ToLower(b), []byte("2099")) && !bytes.Contains(b, []byte(`\u`)) && !bytes.Contains(bytes.ToLower(b), []byte("ghsa")) {
+			t.Errorf("%s by a document that does not name it", got.Status)
+		}
+		unnamed := curl
+		unnamed.ID, unnamed.Aliases = "CVE-2099-unnamed-by-any-seed", nil
+		if got := apply(unnamed, []VEX{doc}, Subject{}); got.suppressed() && !bytes.Contains(bytes.ToLower(b), []byte("unnamed")) && !bytes.Contains(b, []byte(`\u`)) {
+			t.Errorf("%s by a document that does not name it", got.Status)
+		}
+	})
+}
