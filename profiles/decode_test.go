@@ -93,6 +93,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"registry with a bad path", "image: {registries: [ghcr.io/a//b]}\n", "\"a//b\" is not a path in a registry", "host"},
 		{"registry that leaves its path", "image: {registries: [ghcr.io/a/../b]}\n", "is not a path in a registry", "host"},
 		{"registry that is too long", "image: {registries: [ghcr.io/" + strings.Repeat("a", 255) + "]}\n", "longer than 255 bytes", "shorten"},
+		{"mapping for a registry", "image: {registries: [{}]}\n", "t.yaml:5:22: image.registries[0] must be a single value, not a mapping", "one value"},
+		{"list for a signature", "image: {signatures: [[]]}\n", "t.yaml:5:22: image.signatures[0] must be a mapping, not a list", "name, keys"},
+		{"list for an identity", "image: {signatures: [{name: a, keyless: [[a]]}]}\n", "t.yaml:5:42: image.signatures[a keyless ].keyless[0] must be a mapping, not a list", "issuer"},
+		{"signature of very many", "image: {signatures: [{name: a, keys: [/" + strings.Repeat("a", 5000) + "]}]}\n", "t.yaml:5:22: image.signatures[0] is longer than 4096 bytes", "split"},
+		{"rule with very many ports", "network: {egress: [{to: internet, why: x, ports: [1/tcp" + strings.Repeat(", 1/tcp", 2000) + "]}]}\n", "t.yaml:5:20: network.egress[0] is longer than 4096 bytes", "split"},
 		{"registry twice", "image: {registries: [ghcr.io, ghcr.io]}\n", "t.yaml:5:31: image.registries[ghcr.io] is listed twice", "keep one"},
 		{"signature without a name", "image: {signatures: [{keys: [/k]}]}\n", "a signature has no name", "name"},
 		{"signature with a bad name", "image: {signatures: [{name: r, keys: [/k]}, {name: My Key, keys: [/k]}]}\n", "\"My Key\" cannot be a name", "lower-case"},
@@ -325,6 +330,24 @@ func TestDecodeIsBounded(t *testing.T) {
 			t.Errorf("%q repeated takes %s", unit, took)
 		} else {
 			t.Logf("%q repeated takes %s", unit, took)
+		}
+	}
+}
+
+// Nor do good ones take longer for what is repeated within one entry.
+func TestEntriesAreBounded(t *testing.T) {
+	for name, unit := range map[string][2]string{
+		"ports":      {"network: {egress: [{to: internet, why: x, ports: [1/tcp", ",1/tcp"},
+		"keys":       {"image: {signatures: [{name: a, keys: [/k", ",/k"},
+		"identities": {"image: {signatures: [{name: a, keyless: [{}", ",{}"},
+	} {
+		start := time.Now()
+		body := head + unit[0] + strings.Repeat(unit[1], (MaxSize-200)/len(unit[1])) + "]}]}\n"
+		if err := decodeError(body); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s: takes %s", name, took)
 		}
 	}
 }

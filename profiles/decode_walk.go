@@ -123,6 +123,10 @@ func (d *decoder) value(f field, path string, n *yaml.Node, v reflect.Value) {
 	}
 }
 
+// mostEntry bounds an entry that is told from others by all of it, because the
+// places of its settings each repeat it.
+const mostEntry = 4096
+
 // list fills a slice of structs or of text.
 func (d *decoder) list(f field, path string, n *yaml.Node, v reflect.Value) {
 	element := v.Type().Elem()
@@ -138,6 +142,10 @@ func (d *decoder) list(f field, path string, n *yaml.Node, v reflect.Value) {
 		name := peekKey(item, element)
 		if name == "" {
 			name = strconv.Itoa(i)
+		}
+		if _, keyed := keyField(element); !keyed && element.Kind() == reflect.Struct && len(name) > mostEntry {
+			d.fail(item, "split it", "%s[%d] is longer than %d bytes", path, i, mostEntry)
+			continue
 		}
 		at := entry(path, name)
 		if seen[name] {
@@ -171,6 +179,9 @@ func peekKey(n *yaml.Node, element reflect.Type) string {
 			}
 		}
 		return e.String()
+	}
+	if element.Kind() != reflect.Struct {
+		return ""
 	}
 	if f, ok := keyField(element); ok {
 		return scalarAt(n, f.name)

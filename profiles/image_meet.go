@@ -32,8 +32,7 @@ func meetWithin(path string, a, b reflect.Value) []pair {
 	}
 	for i := range right.Len() {
 		r := right.Index(i)
-		below := func(l string) bool { return l != r.String() && covers(l, r.String()) }
-		if slices.ContainsFunc(texts(left), below) {
+		if slices.ContainsFunc(texts(left), func(l string) bool { return l != r.String() && covers(l, r.String()) }) {
 			pairs = append(pairs, pair{b: r, bPath: entry(path, r.String())})
 		}
 	}
@@ -103,11 +102,16 @@ func (c *comparison) within(path string, a, b reflect.Value) {
 		return
 	}
 	for _, text := range uncovered(b, a) {
-		c.note(entry(path, text), "", "listed", true)
+		c.note(entry(path, text), below(text, a), text, true)
 	}
 	for _, text := range uncovered(a, b) {
-		c.note(entry(path, text), "listed", "", false)
+		c.note(entry(path, text), text, below(text, b), false)
 	}
+}
+
+// below are the entries of list that outer covers.
+func below(outer string, list reflect.Value) string {
+	return strings.Join(slices.DeleteFunc(texts(list), func(inner string) bool { return !covers(outer, inner) }), ", ")
 }
 
 // uncovered are the entries of list that nothing in by covers.

@@ -137,7 +137,7 @@ func TestLayerLoosensImage(t *testing.T) {
 	for _, c := range Looser(Layer(lower, upper), lower) {
 		got = append(got, c.Path+" "+c.Old+" "+c.New)
 	}
-	wantPaths := []string{"image.registries[quay.io]  listed", "image.requireDigest true false", "image.vulnerabilities.block low high"}
+	wantPaths := []string{"image.registries[quay.io]  quay.io", "image.requireDigest true false", "image.vulnerabilities.block low high"}
 	if diff := cmp.Diff(wantPaths, got); diff != "" {
 		t.Error(diff)
 	}

@@ -14,49 +14,53 @@ type change struct {
 }
 
 // changes is the table of them, by the setting of a decision or by its first
-// word where the rest is a name.
+// words where the rest is a name.
 var changes = map[string]change{
-	"address families": {Key: "seccomp.addressFamilies"},
-	"capabilities":     {"--cap-add", "process.capabilities"},
-	"command":          {Flag: "--entrypoint"},
-	"cpus":             {"--cpus", "resources.cpus"},
-	"devices":          {},
-	"dns":              {},
-	"egress":           {"--egress", "network.egress"},
-	"environment":      {Flag: "--env"},
-	"host path":        {Key: "mounts.hostPaths"},
-	"hostname":         {Flag: "--hostname"},
-	"ids":              {},
-	"init":             {"--init", "process.init"},
-	"masked paths":     {Key: "paths.masked"},
-	"memory":           {"--memory", "resources.memory"},
-	"mount":            {Flag: "--volume"},
-	"namespaces":       {},
-	"network":          {"--network", "network.mode"},
-	"no_new_privs":     {},
-	"out of memory":    {},
-	"pids":             {"--pids-limit", "resources.pids"},
-	"publish":          {Flag: "--publish"},
-	"read-only paths":  {Key: "paths.readOnly"},
-	"rlimit":           {"--ulimit", "process.rlimits"},
-	"rootfs":           {"--read-only", "rootfs.readOnly"},
-	"seccomp":          {Key: "seccomp.allow"},
-	"stop":             {"--stop-signal", "process.stopSignal"},
-	"swap":             {"--memory-swap", "resources.swap"},
-	"tmpfs":            {"--tmpfs", "mounts.tmpfs"},
-	"user":             {"--user", "process.runAsUser"},
-	"workdir":          {Flag: "--workdir"},
+	"address families":      {Key: "seccomp.addressFamilies"},
+	"capabilities":          {"--cap-add", "process.capabilities"},
+	"command":               {Flag: "--entrypoint"},
+	"cpus":                  {"--cpus", "resources.cpus"},
+	"devices":               {},
+	"dns":                   {},
+	"egress":                {"--egress", "network.egress"},
+	"environment":           {Flag: "--env"},
+	"host path":             {Key: "mounts.hostPaths"},
+	"hostname":              {Flag: "--hostname"},
+	"ids":                   {},
+	"image digest":          {Key: "image.requireDigest"},
+	"image registries":      {Key: "image.registries"},
+	"image signature":       {Key: "image.signatures"},
+	"image vex":             {Key: "image.vulnerabilities.vex"},
+	"image vulnerabilities": {Key: "image.vulnerabilities.block"},
+	"init":                  {"--init", "process.init"},
+	"masked paths":          {Key: "paths.masked"},
+	"memory":                {"--memory", "resources.memory"},
+	"mount":                 {Flag: "--volume"},
+	"namespaces":            {},
+	"network":               {"--network", "network.mode"},
+	"no_new_privs":          {},
+	"out of memory":         {},
+	"pids":                  {"--pids-limit", "resources.pids"},
+	"publish":               {Flag: "--publish"},
+	"read-only paths":       {Key: "paths.readOnly"},
+	"rlimit":                {"--ulimit", "process.rlimits"},
+	"rootfs":                {"--read-only", "rootfs.readOnly"},
+	"seccomp":               {Key: "seccomp.allow"},
+	"stop":                  {"--stop-signal", "process.stopSignal"},
+	"swap":                  {"--memory-swap", "resources.swap"},
+	"tmpfs":                 {"--tmpfs", "mounts.tmpfs"},
+	"user":                  {"--user", "process.runAsUser"},
+	"workdir":               {Flag: "--workdir"},
 }
 
 // changeOf says how a setting is changed. What is not in the table is a
 // weakening, and those are accepted by name.
 func changeOf(setting string) change {
-	if c, ok := changes[setting]; ok {
-		return c
-	}
-	first, _, named := strings.Cut(setting, " ")
-	if c, ok := changes[first]; ok && named {
-		return c
+	for words := setting; words != ""; {
+		if c, ok := changes[words]; ok {
+			return c
+		}
+		words = words[:max(0, strings.LastIndexByte(words, ' '))]
 	}
 	return change{"--accept", "accept"}
 }

@@ -40,12 +40,17 @@ func TestChangesExist(t *testing.T) {
 
 func TestChangeOf(t *testing.T) {
 	for setting, want := range map[string]string{
-		"memory":           "--memory, resources.memory",
-		"tmpfs /tmp":       "--tmpfs, mounts.tmpfs",
-		"rlimit nofile":    "--ulimit, process.rlimits",
-		"address families": "seccomp.addressFamilies",
-		"ids":              "",
-		"user-namespace":   "--accept, accept",
+		"memory":                "--memory, resources.memory",
+		"tmpfs /tmp":            "--tmpfs, mounts.tmpfs",
+		"rlimit nofile":         "--ulimit, process.rlimits",
+		"address families":      "seccomp.addressFamilies",
+		"ids":                   "",
+		"image digest":          "image.requireDigest",
+		"image signature a":     "image.signatures",
+		"image vulnerabilities": "image.vulnerabilities.block",
+		"tmpfs /a b c":          "--tmpfs, mounts.tmpfs",
+		" ":                     "--accept, accept",
+		"user-namespace":        "--accept, accept",
 	} {
 		if got := changeOf(setting).String(); got != want {
 			t.Errorf("%s: %q, want %q", setting, got, want)
