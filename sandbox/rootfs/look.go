@@ -17,16 +17,14 @@ func (s *stack) look(dir string) (*os.Root, error) {
 		return openImage(s.layers[0].dir)
 	}
 	o := overlay{lower: s.topmostFirst()}
-	if !byMountData {
+	if hasLayerOptions() {
 		mount, err := o.detached()
-		if err == nil {
-			// The mount lives on in the root that is opened of it.
-			defer mount.Close()
-			return openImage(mount)
-		}
-		if !tooOld(err) {
+		if err != nil {
 			return nil, err
 		}
+		// The mount lives on in the root that is opened of it.
+		defer mount.Close()
+		return openImage(mount)
 	}
 	at := filepath.Join(dir, "look")
 	if err := os.Mkdir(at, 0o711); err != nil {

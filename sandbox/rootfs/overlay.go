@@ -28,25 +28,33 @@ var safeOptions = [][2]string{{"redirect_dir", "nofollow"}, {"metacopy", "off"},
 // byMountData makes overlays as before Linux 6.8; tests set it.
 var byMountData bool
 
+// hasLayerOptions says whether overlayfs takes one option a layer (lowerdir+).
+// An older kernel is not tried: it would complain in its log at every start.
+func hasLayerOptions() bool {
+	var name unix.Utsname
+	var major, minor int
+	if err := unix.Uname(&name); err != nil || byMountData {
+		return false
+	}
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major > 6 || major == 6 && minor >= 8
+}
+
 // mount mounts the overlay at the directory at, which must be there. It must
 // run on a Thread.
 func (o overlay) mount(at string) error {
-	if !byMountData {
-		mount, err := o.detached()
-		if err == nil {
-			defer mount.Close()
-			return os.NewSyscallError("move_mount", unix.MoveMount(int(mount.Fd()), "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH))
-		}
-		if !tooOld(err) {
-			return err
-		}
+	if !hasLayerOptions() {
+		return o.mountData(at)
 	}
-	return o.mountData(at)
+	mount, err := o.detached()
+	if err != nil {
+		return err
+	}
+	defer mount.Close()
+	return os.NewSyscallError("move_mount", unix.MoveMount(int(mount.Fd()), "", unix.AT_FDCWD, at, unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
-
-// tooOld says whether err may come from a kernel that has no fsopen (5.2) or
-// no lowerdir+ (6.8). A true fault comes back from mount(2) all the same.
-func tooOld(err error) bool { return errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) }
 
 // detached makes the mount without attaching it anywhere: it is gone when the
 // descriptor is closed.
