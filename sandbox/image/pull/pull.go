@@ -146,11 +146,14 @@ func (p *puller) pull(ctx context.Context, ref image.Reference) (*image.Record, 
 		return nil, err
 	}
 	defer found.Close()
-	verdict, err := p.check(ctx, found)
+	checked, err := p.check(ctx, key, found)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.take(ctx, found, &verdict); err != nil {
+	if err := p.take(ctx, found); err != nil {
+		return nil, err
+	}
+	if err := p.checkContents(ctx, found, checked); err != nil {
 		return nil, err
 	}
 	if err := found.Unchanged(); err != nil {
@@ -158,7 +161,7 @@ func (p *puller) pull(ctx context.Context, ref image.Reference) (*image.Record, 
 	}
 	record = &image.Record{
 		Digest: found.Digest.String(), Source: found.Stamps, Repository: found.Repository,
-		Trust: trust, Verified: verdict.lines(), Expires: verdict.expires, Pulled: time.Now().UTC().Truncate(time.Second),
+		Trust: trust, Verified: checked.lines(), Expires: checked.Expires, Pulled: time.Now().UTC().Truncate(time.Second),
 	}
 	if found.Reference != key {
 		record.From = found.Reference.String()

@@ -20,13 +20,13 @@ import (
 const maxAccounts = 1 << 20
 
 // take puts an image that was found and checked into the store.
-func (p *puller) take(ctx context.Context, found *source.Image, v *verdict) error {
+func (p *puller) take(ctx context.Context, found *source.Image) error {
 	config, err := ociconfig.Read(found.ConfigFile)
 	if err != nil {
 		return err
 	}
 	if p.has(found.Digest.String()) {
-		return p.checkContents(ctx, found, v)
+		return nil
 	}
 	manifest, raw := found.Digest.String(), digestOf(found.Config)
 	if err := errors.Join(p.small(manifest, found.Manifest), p.small(raw, found.Config)); err != nil {
@@ -62,10 +62,7 @@ func (p *puller) take(ctx context.Context, found *source.Image, v *verdict) erro
 		}
 		entry.Size += n
 	}
-	if err := p.store.PutEntry(entry); err != nil {
-		return err
-	}
-	return p.checkContents(ctx, found, v)
+	return p.store.PutEntry(entry)
 }
 
 // accounts keeps the image's own files of accounts beside its config, so that
