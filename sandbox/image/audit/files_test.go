@@ -1,9 +1,13 @@
 package audit
 
 import (
+	"archive/tar"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -185,11 +189,32 @@ func TestMerge(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			// The order in the tar must not matter; the tars are sorted, and
-			// whiteouts come first there.
 			expect(t, image(v1.Config{}, test.lower, test.upper), test.want...)
+			// The order in the tar must not matter.
+			in := image(v1.Config{}, test.lower)
+			in.Layers = append(in.Layers, tarLayer(backwards(test.upper)))
+			expect(t, in, test.want...)
 		})
 	}
+}
+
+// backwards is a layer's tar with the last path first.
+func backwards(files imagetest.Files) []byte {
+	var out []byte
+	for _, path := range slices.Backward(slices.Sorted(maps.Keys(files))) {
+		one := imagetest.Files{path: files[path]}.Tar()
+		out = append(out, one[:len(one)-1024]...) // without the end of the tar
+	}
+	return append(out, make([]byte, 1024)...)
+}
+
+// TestCapabilityOfLibarchive: bsdtar writes attributes in base64.
+func TestCapabilityOfLibarchive(t *testing.T) {
+	value := base64.StdEncoding.EncodeToString([]byte(caps(2, 1<<13)))
+	layer := entries(
+		tar.Header{Name: "ping", Mode: 0o755, PAXRecords: map[string]string{"LIBARCHIVE.xattr.security.capability": value}},
+		tar.Header{Name: "none", Mode: 0o755, PAXRecords: map[string]string{"LIBARCHIVE.xattr.security.capability": "%"}})
+	expect(t, layersOf(layer), "SR-IMG-011 low /ping (layer 1)")
 }
 
 func TestManyFindings(t *testing.T) {
