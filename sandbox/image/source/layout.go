@@ -59,6 +59,7 @@ func findIn(b blobs, tag string, o Options) (*Image, error) {
 		var found *Image
 		if found, err = l.choose(tag, o.Arch); err == nil {
 			found.closers = append(found.closers, b.close)
+			found.Attached = l.attachedIn(o)
 			return found, nil
 		}
 	}
@@ -94,7 +95,7 @@ func (l *layout) read() error {
 
 // choose finds the image called tag, or the only one, for linux and arch.
 func (l *layout) choose(tag, arch string) (*Image, error) {
-	found, err := named(l.index.Manifests, tag)
+	found, err := named(images(l.index.Manifests), tag)
 	if err != nil {
 		return nil, err
 	}

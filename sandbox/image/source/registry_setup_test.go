@@ -112,13 +112,27 @@ func (n *network) connect(ctx context.Context, addr string, allow func(netip.Add
 func (n *network) serve(name, address string, h http.Handler) (host string) {
 	n.t.Helper()
 	s := httptest.NewUnstartedServer(h)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Config.ErrorLog = quiet
 	s.StartTLS()
 	n.t.Cleanup(s.Close)
 	host = n.add(name, address, s)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	n.write("certs.d/"+host+"/ca.crt", string(ca))
 	return host
+}
+
+// quiet keeps what servers say of broken connections out of the test's output.
+var quiet = log.New(io.Discard, "", 0)
+
+// trust makes the certificate of one server known for another, which it
+// redirects to. All of httptest's are the same.
+func (n *network) trust(host, other string) {
+	n.t.Helper()
+	ca, err := os.ReadFile(filepath.Join(n.dir, "certs.d", other, "ca.crt"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.write("certs.d/"+host+"/other.crt", string(ca))
 }
 
 // servePlain is serve without TLS.
@@ -183,7 +197,7 @@ func (n *network) mustFind(name string) *Image {
 
 // testRegistry is an empty registry that holds what put puts there.
 func testRegistry() http.Handler {
-	return gcrregistry.New(gcrregistry.Logger(log.New(io.Discard, "", 0)), gcrregistry.WithReferrersSupport(true))
+	return gcrregistry.New(gcrregistry.Logger(quiet), gcrregistry.WithReferrersSupport(true))
 }
 
 // put pushes straight into a handler.

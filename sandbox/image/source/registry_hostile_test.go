@@ -1,0 +1,338 @@
+package source
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// tampered passes requests on until their path has part in it.
+func tampered(h http.Handler, part string, f http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, part) {
+			f(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func say(contentType string, body []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(body)
+	}
+}
+
+func TestHostileAnswers(t *testing.T) {
+	i := testImage(t, testArch, "content")
+	raw, err := i.RawManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := i.RawConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	oci := string(types.OCIManifestSchema1)
+	manifest := string(raw)
+	tests := []struct {
+		name, part string
+		answer     http.HandlerFunc
+		want       string
+	}{
+		{"another digest than it says", "manifests/", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Docker-Content-Digest", "sha256:"+strings.Repeat("0", 64))
+			say(oci, raw)(w, r)
+		}, "its digest is sha256:"},
+		{"an endless manifest", "manifests/", func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+					return
+				}
+			}
+		}, "more than 4 MiB"},
+		{"a manifest of 10 GB", "manifests/", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "10000000000")
+		}, "more than 4 MiB"},
+		{"a shorter manifest than announced", "manifests/", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			fmt.Fprint(w, manifest[:10])
+		}, "the connection broke"},
+		{"nothing at all", "manifests/", func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+		}, "stopped answering"},
+		{"headers and then nothing", "manifests/", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", oci)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}, "stopped answering"},
+		{"an error that does not end", "manifests/", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusNotFound)
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}, "stopped answering"},
+		{"headers without end", "manifests/", func(w http.ResponseWriter, _ *http.Request) {
+			for n := range 100 {
+				w.Header().Set(fmt.Sprintf("X-%d", n), strings.Repeat("x", 4096))
+			}
+		}, "headers"},
+		{"a web page", "manifests/", say("text/html; charset=utf-8", []byte("<html>\x1b[31m")), "a web page"},
+		{"another type than it is", "manifests/", say(string(types.DockerManifestSchema2), raw), "is served as"},
+		{"an artifact", "manifests/", say("application/vnd.acme+json", []byte("{}")), "no container image"},
+		{"schema 1", "manifests/", say("application/vnd.docker.distribution.manifest.v1+prettyjws", []byte(`{"schemaVersion":1}`)), "schema 1"},
+		{"schema 1 without a type", "manifests/", say("application/json", []byte(`{"schemaVersion":1,"fsLayers":[]}`)), "schema 1"},
+		{"image and index", "manifests/", say(oci, []byte(`{"schemaVersion":2,"config":{},"layers":[],"manifests":[]}`)), "an image and as an index"},
+		{"no JSON", "manifests/", say(oci, []byte("{")), "malformed"},
+		{"JSON and more", "manifests/", say(oci, []byte(manifest+"{}")), "malformed"},
+		{"an index of itself", "manifests/", func(w http.ResponseWriter, r *http.Request) {
+			say(string(types.OCIImageIndex), fmt.Appendf(nil,
+				`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","size":5,"digest":"sha256:%s","platform":{"os":"linux","architecture":"amd64"}}]}`,
+				strings.Repeat("1", 64)))(w, r)
+		}, "its digest is"},
+		{"a config with another digest", "blobs/", say("", []byte(strings.Repeat("x", len(config)))), "config is damaged"},
+		{"a config of 10 GB", "blobs/", func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+					return
+				}
+			}
+		}, "more than was asked for"},
+		{"no config", "blobs/", http.NotFound, "there is no"},
+		{"teapot", "manifests/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }, "418"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t)
+			n.r.idle = 300 * time.Millisecond
+			h := testRegistry()
+			put(t, h, "app:1", i)
+			host := n.serve(someHost, someAddress, tampered(h, test.part, test.answer))
+			_, err := n.find(host + "/app:1")
+			refuses(t, err, test.want, "registry "+host)
+		})
+	}
+}
+
+func TestPinnedDigestIsChecked(t *testing.T) {
+	n := newNetwork(t)
+	h := testRegistry()
+	other := testImage(t, testArch, "other")
+	put(t, h, "app:1", other)
+	raw, err := other.RawManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := n.serve(someHost, someAddress, tampered(h, "manifests/", say(string(types.OCIManifestSchema1), raw)))
+	_, err = n.find(host + "/app@" + digestOf(t, testImage(t, testArch, "ours")).String())
+	refuses(t, err, "its digest is "+digestOf(t, other).String())
+}
+
+func TestRepeats(t *testing.T) {
+	i := testImage(t, testArch, "content")
+	tests := []struct {
+		name  string
+		codes []int
+		after string
+		want  string // "" when it works in the end
+		asked int
+	}{
+		{"503 and then fine", []int{503, 502, 200}, "", "", 3},
+		{"429 and then fine", []int{429, 200}, "0", "", 2},
+		{"broken for good", []int{500}, "", "it is broken: it answered 500", attempts},
+		{"429 for good", []int{429}, "", "rate limit", attempts},
+		{"429 for an hour", []int{429}, "3600", "rate limit", 1},
+		{"404", []int{404}, "", "there is no", 1},
+		{"403", []int{403}, "", "does not let us read", 1},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNetwork(t)
+			h := testRegistry()
+			put(t, h, "app:1", i)
+			asked := 0
+			host := n.serve(someHost, someAddress, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Path, "/manifests/") {
+					code := test.codes[min(asked, len(test.codes)-1)]
+					asked++
+					if code != http.StatusOK {
+						w.Header().Set("Retry-After", test.after)
+						w.WriteHeader(code)
+						return
+					}
+				}
+				h.ServeHTTP(w, r)
+			}))
+			_, err := n.find(host + "/app:1")
+			if test.want != "" {
+				refuses(t, err, test.want)
+				if problem.HintOf(err) == "" {
+					t.Error("no hint")
+				}
+			} else if err != nil {
+				t.Error(err)
+			}
+			if asked != test.asked {
+				t.Errorf("asked %d times, want %d", asked, test.asked)
+			}
+		})
+	}
+}
+
+// TestLedAstray: where a registry at each kind of address may lead us.
+func TestLedAstray(t *testing.T) {
+	i := testImage(t, testArch, "content")
+	h := testRegistry()
+	put(t, h, "app:1", i)
+	tests := []struct {
+		registry, to string
+		want         string
+	}{
+		{someAddress, "198.51.100.9", ""},
+		{someAddress, "10.0.0.9", "a private address"},
+		{someAddress, "127.0.0.1", "a loopback address"},
+		{someAddress, "::1", "a loopback address"},
+		{someAddress, "::ffff:127.0.0.1", "a loopback address"},
+		{someAddress, "64:ff9b::7f00:1", "a loopback address"},
+		{someAddress, "2002:a9fe:a9fe::1", "a cloud metadata address"},
+		{someAddress, "169.254.169.254", "a cloud metadata address"},
+		{someAddress, "fd00:ec2::254", "a cloud metadata address"},
+		{someAddress, "169.254.1.1", "a link-local address"},
+		{someAddress, "fe80::1", "a link-local address"},
+		{someAddress, "fd12::1", "a private address"},
+		{someAddress, "100.64.0.1", "a private address"},
+		{someAddress, "0.0.0.0", "a reserved address"},
+		{someAddress, "::", "a reserved address"},
+		{someAddress, "224.0.0.1", "a reserved address"},
+		{"10.0.0.5", "10.0.0.9", ""},
+		{"10.0.0.5", "198.51.100.9", ""},
+		{"10.0.0.5", "127.0.0.1", "a loopback address"},
+		{"10.0.0.5", "169.254.169.254", "a cloud metadata address"},
+		{"fd12::5", "fd00:ec2::254", "a cloud metadata address"},
+		{"127.0.0.1", "127.0.0.1", ""},
+		{"127.0.0.1", "10.0.0.9", "a private address"},
+		{"127.0.0.1", "169.254.169.254", "a cloud metadata address"},
+	}
+	for _, test := range tests {
+		t.Run(test.registry+" to "+test.to, func(t *testing.T) {
+			n := newNetwork(t)
+			storage := n.serve("storage.example.com", test.to, h)
+			redirect := tampered(h, "/blobs/", func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, "https://"+storage+r.URL.Path, http.StatusTemporaryRedirect)
+			})
+			host := n.serve(someHost, test.registry, redirect)
+			n.trust(host, storage)
+			_, err := n.find(host + "/app:1")
+			if test.want == "" && err != nil {
+				t.Fatal(err)
+			}
+			if test.want != "" {
+				refuses(t, err, test.want, "leads to storage.example.com")
+			}
+		})
+	}
+}
+
+// TestNameThatMoves: a registry whose name turns out to be another address
+// later leads astray, too.
+func TestNameThatMoves(t *testing.T) {
+	n := newNetwork(t)
+	i := testImage(t, testArch, "content")
+	h := testRegistry()
+	put(t, h, "app:1", i)
+	var host string
+	host = n.serve(someHost, someAddress, tampered(h, "/blobs/", func(w http.ResponseWriter, r *http.Request) {
+		n.mu.Lock()
+		n.names[host] = at{"127.0.0.1", n.names[host].server}
+		n.mu.Unlock()
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	_, err := n.find(host + "/app:1")
+	refuses(t, err, "a loopback address")
+}
+
+func TestRedirects(t *testing.T) {
+	i := testImage(t, testArch, "content")
+	h := testRegistry()
+	put(t, h, "app:1", i)
+	tests := []struct {
+		name string
+		to   func(host string, r *http.Request) string
+		want string
+	}{
+		{"in a circle", func(host string, r *http.Request) string { return "https://" + host + r.URL.Path }, "redirects more than 5 times"},
+		{"to http", func(host string, r *http.Request) string { return "http://" + host + r.URL.Path }, "redirects from https to"},
+		{"to a file", func(string, *http.Request) string { return "file:///etc/passwd" }, "redirects from https to"},
+		{"to a user", func(host string, _ *http.Request) string { return "https://u:secret@" + host + "/" }, "a user in it"},
+		{"to no host", func(string, *http.Request) string { return "https://nowhere.invalid/secret" }, "cannot be resolved"},
+		{"to nothing", func(string, *http.Request) string { return "" }, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			n := newNetwork(t)
+			var host string
+			host = n.serve(someHost, someAddress, tampered(h, "/blobs/", func(w http.ResponseWriter, r *http.Request) {
+				if to := test.to(host, r); to != "" {
+					w.Header().Set("Location", to)
+				}
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			}))
+			_, err := n.find(host + "/app:1")
+			refuses(t, err, test.want)
+			if strings.Contains(err.Error(), "secret") {
+				t.Errorf("error %q shows a URL", err)
+			}
+		})
+	}
+}
+
+func TestReadsNothingTooLarge(t *testing.T) {
+	n := newNetwork(t)
+	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"size":%d,"digest":"sha256:%s"},"layers":[]}`,
+		types.OCIManifestSchema1, types.OCIConfigJSON, bounds.Metadata+1, strings.Repeat("2", 64))
+	host := n.serve(someHost, someAddress, tampered(http.NotFoundHandler(), "manifests/", say(string(types.OCIManifestSchema1), manifest)))
+	_, err := n.find(host + "/app:1")
+	refuses(t, err, "at most 4 MiB")
+}
+
+func TestServersThatCannotBeAsked(t *testing.T) {
+	n := newNetwork(t)
+	plain := n.servePlain(someHost, someAddress, http.NotFoundHandler())
+	unknown := n.add("other.example.com", someAddress, tlsServer(t))
+	foreign := n.serve("registry.test", someAddress, http.NotFoundHandler())
+	tests := []struct{ name, want, hint string }{
+		{plain + "/app", "speaks http without TLS", "insecure = true"},
+		{unknown + "/app", "unknown authority", "/etc/containers/certs.d/" + unknown + "/ca.crt"},
+		{foreign + "/app", "its certificate is for another name", "subjectAltName"},
+		{"nowhere.invalid/app", "nowhere.invalid cannot be resolved", "getent hosts"},
+		{"127.0.0.1:1/app", "refuses connections", "port"},
+		{"localhost/app", "never at a registry", "localhost:PORT"},
+	}
+	for _, test := range tests {
+		_, err := n.find(test.name)
+		refuses(t, err, test.want)
+		if hint := problem.HintOf(err); !strings.Contains(hint, test.hint) {
+			t.Errorf("%s: hint %q, want %q", test.name, hint, test.hint)
+		}
+	}
+}
+
+// tlsServer has a certificate that nobody knows.
+func tlsServer(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = quiet
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s
+}
