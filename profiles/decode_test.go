@@ -89,6 +89,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"registry with a last slash", "image: {registries: [ghcr.io/]}\n", "not in its shortest form", "slash"},
 		{"name without a registry", "image: {registries: [acme/app]}\n", "\"acme\" is not a registry: it has neither a dot nor a port", "host[:port][/path]"},
 		{"another name of docker.io", "image: {registries: [index.docker.io/library]}\n", "the images of index.docker.io are named docker.io", "write docker.io/library"},
+		{"registry with the port that is meant", "image: {registries: [\"ghcr.io:443/acme\"]}\n", "443 is the port that is meant without one", "write ghcr.io/acme"},
 		{"registry with a bad port", "image: {registries: [\"ghcr.io:99999\"]}\n", "\"ghcr.io:99999\" is not a registry", "host"},
 		{"registry with a bad path", "image: {registries: [ghcr.io/a//b]}\n", "\"a//b\" is not a path in a registry", "host"},
 		{"registry that leaves its path", "image: {registries: [ghcr.io/a/../b]}\n", "is not a path in a registry", "host"},

@@ -88,6 +88,8 @@ func (c *checker) registry(at, text string) {
 		c.fail(at, "leave the tag or digest out", "a registry has no tag and no digest")
 	case strings.HasSuffix(text, "/"):
 		c.fail(at, "leave the last slash out", "the path is not in its shortest form")
+	case strings.HasSuffix(host, ":443"):
+		c.fail(at, "write "+clip(strings.Replace(text, ":443", "", 1)), "443 is the port that is meant without one")
 	case !registryHost(host):
 		c.fail(at, hint, "%q is not a registry%s", clip(host), bareName(host))
 	case below && slices.ContainsFunc(strings.Split(rest, "/"), func(s string) bool { return !registryPath.MatchString(s) }):
