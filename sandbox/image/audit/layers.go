@@ -97,7 +97,7 @@ func (s *scan) entry(layer int, h *tar.Header, content io.Reader) error {
 		setAttributes(s.tree.root, layer, h)
 		return nil
 	}
-	at, err := s.tree.parent(name, layer)
+	at, err := s.tree.parent(name)
 	if err != nil {
 		return odd(h.Name, "cannot be placed: %w", err)
 	}
@@ -140,7 +140,7 @@ func kindOf(typeflag byte) kind {
 // link makes a hard link: a file with the content of another, and with the
 // bits that either entry has.
 func (s *scan) link(at place, base string, n *node) error {
-	from, err := s.tree.parent(strings.Trim(path.Clean("/"+n.target), "/"), n.layer)
+	from, err := s.tree.parent(strings.Trim(path.Clean("/"+n.target), "/"))
 	if err != nil {
 		return odd(at.path(base), "cannot be linked: %w", err)
 	}

@@ -45,11 +45,13 @@ type tree struct {
 }
 
 func newTree(b *budget) *tree {
-	return &tree{root: newDirectory(0), budget: b}
+	return &tree{root: newDirectory(), budget: b}
 }
 
-func newDirectory(layer int) *node {
-	return &node{kind: directory, mode: 0o755, touched: layer, children: map[string]*node{}}
+// newDirectory is one that no entry describes. What a layer puts into it makes
+// it the layer's; a whiteout does not.
+func newDirectory() *node {
+	return &node{kind: directory, mode: 0o755, children: map[string]*node{}}
 }
 
 // place is where a path leads to.
@@ -74,17 +76,16 @@ const (
 
 // walker follows a path in the tree.
 type walker struct {
-	t    *tree
-	at   place
-	hops int
-	// create is the layer for which what is missing is made; 0 makes nothing.
-	create int
+	t      *tree
+	at     place
+	hops   int
+	create bool // what is missing
 }
 
-// parent finds the directory that name is in, through links, and makes it for
-// the layer.
-func (t *tree) parent(name string, layer int) (place, error) {
-	w := walker{t: t, create: layer, at: place{nodes: []*node{t.root}}}
+// parent finds the directory that name is in, through links, and makes it
+// where it is missing.
+func (t *tree) parent(name string) (place, error) {
+	w := walker{t: t, create: true, at: place{nodes: []*node{t.root}}}
 	if err := w.follow(path.Dir(strings.Trim(name, "/"))); err != nil {
 		return place{}, err
 	}
@@ -158,14 +159,14 @@ func (w *walker) step(part string) error {
 		}
 		return w.follow(next.target)
 	}
-	if next == nil || w.create > 0 && next.kind != directory {
-		if w.create == 0 {
+	if next == nil || w.create && next.kind != directory {
+		if !w.create {
 			return errMissing
 		}
 		if err := w.t.budget.takeEntries(1); err != nil {
 			return err
 		}
-		next = newDirectory(w.create)
+		next = newDirectory()
 		w.at.dir().children[part] = next
 	}
 	if len(w.at.names) >= maxDepth {
