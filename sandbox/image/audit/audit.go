@@ -78,6 +78,8 @@ type auditor struct {
 	user     account
 	findings []Finding
 	count    map[string]int
+	told     map[string]bool   // variables whose secrets are told already
+	lines    map[string]string // of the history, as they are shown
 }
 
 // Run looks at the image. The findings are in the order of their severity, and
@@ -86,7 +88,7 @@ func Run(ctx context.Context, in Input) ([]Finding, error) {
 	if in.Limits == (bounds.Limits{}) {
 		in.Limits = bounds.Default
 	}
-	a := &auditor{in: in, count: map[string]int{}}
+	a := &auditor{in: in, count: map[string]int{}, lines: map[string]string{}}
 	if in.Config != nil {
 		a.config = *in.Config
 	}
@@ -99,9 +101,13 @@ func Run(ctx context.Context, in Input) ([]Finding, error) {
 		return nil, err
 	}
 	a.scan = scanned
+	scanned.tree.budget.visits = 0 // from here on they are of the checks
 	a.user = findAccount(a.config.Config.User, scanned.text("etc/passwd"))
 	for _, check := range checks {
 		check(a)
+	}
+	if err := scanned.tree.budget.spent(); err != nil {
+		return nil, err // what the checks could not find may be there
 	}
 	a.overflow()
 	sortFindings(a.findings)
@@ -128,10 +134,18 @@ func (a *auditor) found(id string, severity Severity, where Where, detail string
 	a.findings = append(a.findings, Finding{
 		ID: id, Title: rule.Title, Severity: severity, CIS: rule.CIS, Mend: rule.Mend,
 		Where: Where{
-			Path: shown(where.Path), Layer: where.Layer, History: shownLine(where.History), Field: shown(where.Field),
+			Path: shown(where.Path), Layer: where.Layer, History: a.shownLine(where.History), Field: shown(where.Field),
 		},
 		Detail: shown(detail),
 	})
+}
+
+// shownLine is the same line again and again: all files of a layer have it.
+func (a *auditor) shownLine(line string) string {
+	if _, there := a.lines[line]; !there {
+		a.lines[line] = shownLine(line)
+	}
+	return a.lines[line]
 }
 
 // overflow says how many findings were left out.

@@ -32,7 +32,12 @@ func (b *budget) takeNames(n int) error {
 
 // takeVisit bounds the work that whiteouts and links cause.
 func (b *budget) takeVisit() error {
-	if b.visits++; b.visits > 8*b.limits.Entries {
+	b.visits++
+	return b.spent()
+}
+
+func (b *budget) spent() error {
+	if b.visits > 8*b.limits.Entries {
 		return bounds.Over("--max-entries", "too many whiteouts and links (more than %d files to look at)", 8*b.limits.Entries)
 	}
 	return nil

@@ -67,13 +67,9 @@ var sensitive = map[string]bool{
 func (a *auditor) checkVolumes() {
 	for _, volume := range slices.Sorted(maps.Keys(a.config.Config.Volumes)) {
 		clean := path.Clean("/" + volume)
-		for at := clean; ; at = path.Dir(at) {
-			below, there := sensitive[at]
-			if there && (below || at == clean) {
+		for at, below := range sensitive {
+			if clean == at || below && strings.HasPrefix(clean, at+"/") {
 				a.found("SR-IMG-060", Medium, Where{Field: "config.Volumes"}, "a volume is declared over "+clean)
-				break
-			}
-			if at == "/" {
 				break
 			}
 		}
@@ -109,13 +105,20 @@ func (s secret) describe() string {
 }
 
 func (a *auditor) checkPath() {
+	// A variable that is there twice has its last value.
+	last := map[string]string{}
 	for _, entry := range a.config.Config.Env {
 		name, value, _ := strings.Cut(entry, "=")
-		where := Where{Field: "config.Env " + clip(name, 128)}
-		switch name {
-		case "PATH", "LD_LIBRARY_PATH":
-			a.directories(where, strings.Split(clip(value, maxScannedLine), ":"), name == "PATH")
-		case "LD_PRELOAD", "LD_AUDIT":
+		last[name] = clip(value, maxScannedLine)
+	}
+	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT"} {
+		value, there := last[name]
+		where := Where{Field: "config.Env " + name}
+		switch {
+		case !there:
+		case strings.HasSuffix(name, "PATH"):
+			a.directories(where, strings.Split(value, ":"), name == "PATH")
+		default:
 			for _, file := range strings.FieldsFunc(value, func(c rune) bool { return c == ':' || c == ' ' }) {
 				a.preload(where, file)
 			}

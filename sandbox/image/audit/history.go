@@ -15,6 +15,7 @@ const maxHistory = 2000
 
 func (a *auditor) checkHistory() {
 	layer := 0
+	a.told = a.environmentSecrets()
 	for i, h := range a.config.History {
 		if !h.EmptyLayer {
 			layer++
@@ -42,7 +43,7 @@ func (a *auditor) historySecrets(where Where, line string) {
 			what = secret{kind: l.kind}.describe()
 		case l.kind == "password in a URL":
 			what = "a password in a URL"
-		case l.kind == "variable" && a.inEnvironment(l.name):
+		case l.kind == "variable" && a.told[l.name]:
 			continue // one finding for one secret
 		}
 		if !seen[what] {
@@ -52,11 +53,14 @@ func (a *auditor) historySecrets(where Where, line string) {
 	}
 }
 
-func (a *auditor) inEnvironment(name string) bool {
-	return slices.ContainsFunc(a.config.Config.Env, func(entry string) bool {
-		found, value, _ := strings.Cut(entry, "=")
-		return found == name && secretVariable(name, value)
-	})
+// environmentSecrets are the names of the variables that are told as secrets.
+func (a *auditor) environmentSecrets() map[string]bool {
+	names := map[string]bool{}
+	for _, entry := range a.config.Config.Env {
+		name, value, _ := strings.Cut(entry, "=")
+		names[name] = names[name] || secretVariable(name, value)
+	}
+	return names
 }
 
 // adds is ADD in the three forms that a history has it in: the classic

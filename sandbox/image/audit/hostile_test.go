@@ -207,3 +207,41 @@ func TestSpentBudget(t *testing.T) {
 		t.Errorf("found %v, cut %v, unread %v", c.hits, c.cut, c.unread)
 	}
 }
+
+// TestLargeConfig: a config as large as one may be is looked at in little time.
+func TestLargeConfig(t *testing.T) {
+	const size = bounds.Metadata / 2
+	in := image(v1.Config{User: "7", Cmd: []string{strings.Repeat("a/", size/2)}, WorkingDir: strings.Repeat("/w", size/2)})
+	in.Config.Config.Volumes = map[string]struct{}{strings.Repeat("/a", size/2): {}}
+	for n := range size / 16 {
+		in.Config.Config.Env = append(in.Config.Config.Env, fmt.Sprintf("A%d_TOKEN=abcd", n), "PATH=l")
+		in.Config.Config.ExposedPorts = map[string]struct{}{fmt.Sprint(n): {}}
+	}
+	for range size / 4096 {
+		in.Config.History = append(in.Config.History, v1.History{CreatedBy: strings.Repeat("A_TOKEN=bcde ", 300), EmptyLayer: true})
+	}
+	start := time.Now()
+	found := audit(t, in)
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	for _, rule := range Rules {
+		if n := strings.Count(strings.Join(short(found), "\n"), rule.ID); n > maxPerRule+1 {
+			t.Errorf("%d findings of %s", n, rule.ID)
+		}
+	}
+	if len(found) < maxPerRule {
+		t.Errorf("%d findings, too few", len(found))
+	}
+}
+
+// TestLinksInTheConfig: paths of the config cannot make the checks walk for ever.
+func TestLinksInTheConfig(t *testing.T) {
+	deep := strings.Repeat("a/", 900)
+	in := layersOf(entries(tar.Header{Name: deep, Typeflag: tar.TypeDir}, tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: deep}))
+	in.Limits = bounds.Limits{Entries: 2000, Bytes: 1 << 20, Names: 1 << 20, Layers: 1}
+	in.Config.Config.Env = []string{"PATH=" + strings.Repeat("/l:", 1000) + "/l"}
+	if found, err := Run(context.Background(), in); err == nil || !strings.Contains(err.Error(), "links") {
+		t.Errorf("found %v, %v; want that there are too many links", short(found), err)
+	}
+}

@@ -51,7 +51,7 @@ var shapes = []shape{
 }
 
 // maxMatches bounds the matches of a shape in one text that are looked at.
-const maxMatches = 64
+const maxMatches = 256
 
 // tokensOf finds secrets by their shapes.
 func tokensOf(b []byte) []secret {

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 )
 
 // programDirs are where programs are looked for, beside those of PATH.
@@ -57,7 +59,7 @@ func (a *auditor) checkProgram() {
 		return
 	}
 	command := slices.Concat(a.config.Config.Entrypoint, a.config.Config.Cmd)
-	if len(command) == 0 || command[0] == "" {
+	if len(command) == 0 || command[0] == "" || len(command[0]) > bounds.Path {
 		return
 	}
 	at, found := a.findProgram(command[0])

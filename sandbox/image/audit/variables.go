@@ -90,7 +90,7 @@ type leak struct {
 func leaksOf(line string) []leak {
 	var found []leak
 	add := func(kind string, pattern *regexp.Regexp, isSecret func(name, value string) bool) {
-		for _, m := range pattern.FindAllStringSubmatchIndex(line, maxMatches) {
+		for _, m := range pattern.FindAllStringSubmatchIndex(line, -1) {
 			name, value := line[m[2]:m[3]], strings.Trim(line[m[4]:m[5]], `"'`)
 			if isSecret(name, value) {
 				found = append(found, leak{kind, name, m[4], m[5]})
