@@ -59,9 +59,10 @@ race: ## the race detector, where it can run
 	integration/deps.sh build
 	go test -race -tags '$(TAGS)' $(RACE)
 
-bench: build ## launch time and memory beside libcontainer alone, runc, crun and bwrap
+bench: build ## launch time and memory beside libcontainer alone, runc, crun and bwrap; pulling beside skopeo and podman
 	integration/deps.sh bench
 	go run ./integration/bench
+	go run ./integration/bench/pull
 
 install: build ## binaries, man pages and bash completion under DESTDIR/PREFIX
 	install -D -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/safe-run $(BIN)/safe-run-image

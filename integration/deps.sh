@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(gcc libc6-dev libseccomp-dev pkg-config)
 test=(busybox-static iproute2 mmdebstrap runc)
-bench=(bubblewrap crun hyperfine runc)
+bench=(bubblewrap crun docker-registry hyperfine podman runc skopeo umoci)
 vm=(e2fsprogs mmdebstrap qemu-system-x86)
 
 wanted=()
