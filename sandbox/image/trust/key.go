@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -50,10 +51,27 @@ func readKey(path string) (*key, error) {
 	if err != nil {
 		return nil, problem.New(form, "the public key %s cannot be read: %s", path, plain(err.Error()))
 	}
-	if err := cryptoutils.ValidatePubKey(public); err != nil {
-		return nil, problem.New("sign with a key of ECDSA P-256, Ed25519, or RSA of 2048 bits or more", "the public key %s is too weak: %s", path, plain(err.Error()))
+	if !strong(public) {
+		return nil, problem.New("sign with one of those: cosign generate-key-pair makes an ECDSA P-256 key", "the public key %s is not ECDSA P-256, P-384 or P-521, Ed25519, or RSA of 2048 to %d bits", path, maxRSA)
 	}
 	return newKey(path, public)
+}
+
+// maxRSA bounds an RSA key in bits: a signature by a larger one takes seconds
+// to verify.
+const maxRSA = 8192
+
+// strong reports whether signatures by the key are beyond forging.
+func strong(public crypto.PublicKey) bool {
+	switch k := public.(type) {
+	case *ecdsa.PublicKey:
+		return k.Curve == elliptic.P256() || k.Curve == elliptic.P384() || k.Curve == elliptic.P521()
+	case ed25519.PublicKey:
+		return true
+	case *rsa.PublicKey:
+		return k.N.BitLen() >= 2048 && k.N.BitLen() <= maxRSA
+	}
+	return false
 }
 
 func newKey(path string, public crypto.PublicKey) (*key, error) {

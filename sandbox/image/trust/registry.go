@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -51,32 +52,45 @@ var hub = []string{"index.docker.io", "registry-1.docker.io", "registry.hub.dock
 // registryName writes an allowed registry or path as repositoryName writes
 // repositories.
 func registryName(allowed string) string {
-	host, path, found := strings.Cut(strings.TrimRight(allowed, "/"), "/")
-	if host = hostName(host); !found {
-		return host
+	registry, path, found := strings.Cut(strings.TrimRight(allowed, "/"), "/")
+	if registry = hostName(registry); !found {
+		return registry
 	}
-	return host + "/" + path
+	return registry + "/" + path
 }
 
 // hostName writes a registry's host in one way: small letters, without the
 // port that is the default one.
-func hostName(host string) string {
-	host = strings.TrimSuffix(strings.ToLower(host), ":443")
-	if slices.Contains(hub, host) {
+func hostName(name string) string {
+	name = strings.ToLower(name)
+	// Without its port a host that has no dot would be read as a path.
+	if bare := strings.TrimSuffix(name, ":443"); isHost(bare) {
+		name = bare
+	}
+	if slices.Contains(hub, name) {
 		return "docker.io"
 	}
-	return host
+	return name
 }
+
+// isHost reports whether the first part of a name is a registry, as docker
+// tells it from a path.
+func isHost(part string) bool {
+	return strings.ContainsAny(part, ".:") || part == "localhost"
+}
+
+// host is a name or an address, with a port or not.
+var host = regexp.MustCompile(`^(\[[0-9a-f:.]+\]|[a-z0-9_-]+(\.[a-z0-9_-]+)*)(:[0-9]+)?$`)
 
 // repositoryName writes a repository in full, as docker reads it: without a
 // host it is docker.io's, and docker.io's own images are in library. false
 // when it is no repository.
 func repositoryName(s string) (string, bool) {
-	host, path, found := strings.Cut(s, "/")
-	if !found || !strings.ContainsAny(host, ".:") && !strings.EqualFold(host, "localhost") {
-		host, path = "docker.io", s
+	registry, path, found := strings.Cut(s, "/")
+	if !found || !isHost(strings.ToLower(registry)) {
+		registry, path = "docker.io", s
 	}
-	if host = hostName(host); host == "docker.io" && !strings.Contains(path, "/") {
+	if registry = hostName(registry); registry == "docker.io" && !strings.Contains(path, "/") {
 		path = "library/" + path
 	}
 	for part := range strings.SplitSeq(path, "/") {
@@ -84,5 +98,5 @@ func repositoryName(s string) (string, bool) {
 			return "", false
 		}
 	}
-	return host + "/" + path, host != ""
+	return registry + "/" + path, host.MatchString(registry)
 }

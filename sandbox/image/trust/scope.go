@@ -33,7 +33,7 @@ type scoped struct {
 func scope(s Subject) (*scoped, error) {
 	rest, ok := strings.CutPrefix(s.Reference, s.Transport+":")
 	if !ok {
-		return nil, fmt.Errorf("it is not written as %s:", plain(s.Transport))
+		return nil, fmt.Errorf("it does not start with its transport, %q", plain(s.Transport))
 	}
 	return scopeOf(s, rest, func(path string) (string, error) {
 		path, err := filepath.Abs(path)

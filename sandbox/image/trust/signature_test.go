@@ -227,7 +227,7 @@ func TestKeyFiles(t *testing.T) {
 		"certificate": {write("cert", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"), "is a certificate"},
 		"two keys":    {write("two", pem+pem), "has something after its key"},
 		"garbage":     {write("garbage", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"), "cannot be read"},
-		"weak":        {writePublic(t, "weak", must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 1024)).Public()), "is too weak"},
+		"weak":        {writePublic(t, "weak", must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 1024)).Public()), "or RSA of 2048 to 8192 bits"},
 	} {
 		_, refused := check(t, byKeys(good.path, c.path), subject(beside(good.bundle(t, statement(signPredicate, theDigest)))))
 		if !strings.Contains(refused, c.refused) {
