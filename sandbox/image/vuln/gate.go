@@ -13,7 +13,7 @@ import (
 // skew is how far the clock of a scanner may be ahead of this one.
 const skew = 5 * time.Minute
 
-// ErrBlocked is what Evaluate's error wraps when the image has findings that
+// ErrBlocked is what Judge's error wraps when the image has findings that
 // the policy does not let pass. The verdict is whole then.
 var ErrBlocked = errors.New("vulnerabilities")
 
@@ -71,24 +71,30 @@ type Summary struct {
 	Blocked    int `json:"blocked"`
 }
 
-// Evaluate judges an image by the reports that are bound to it and young
+// Known is what is known of an image's vulnerabilities.
+type Known struct {
+	Reports []Report
+	VEX     []VEX
+}
+
+// Judge says whether an image may run by the reports that are bound to it and young
 // enough; one is needed at least. The error is non-nil whenever the image must
 // not run: for findings it wraps ErrBlocked and the verdict is whole.
-func Evaluate(policy spec.Vulnerabilities, reports []Report, documents []VEX, subject Subject, now time.Time) (Verdict, error) {
+func Judge(policy spec.Vulnerabilities, known Known, subject Subject, now time.Time) (Verdict, error) {
 	shown := name(subject.Name)
 	out := Verdict{Image: shown}
 	if err := out.Block.UnmarshalText([]byte(policy.Block)); err != nil || out.Block == Unknown {
 		return Verdict{}, problem.New("image.vulnerabilities.block is one of negligible, low, medium, high, critical",
 			"image %s: vulnerabilities cannot be judged: no severity %q", shown, name(policy.Block))
 	}
-	for _, doc := range documents {
+	for _, doc := range known.VEX {
 		if slices.ContainsFunc(doc.statements, func(s statement) bool { return s.since.After(now.Add(skew)) }) {
 			return Verdict{}, problem.New(vexHint, "VEX document %s has a statement from the future", doc.name)
 		}
 	}
 	var first error
 	var used []Report
-	for _, r := range reports {
+	for _, r := range known.Reports {
 		if err := usable(r, policy, subject, now); err != nil {
 			first = cmp.Or(first, err)
 			out.Ignored = append(out.Ignored, err.Error())
@@ -109,8 +115,13 @@ func Evaluate(policy spec.Vulnerabilities, reports []Report, documents []VEX, su
 			out.Expires = until
 		}
 	}
-	out.judge(policy, merge(used), documents, subject)
+	out.judge(policy, merge(used), known.VEX, subject)
 	return out, out.blocked()
+}
+
+// Evaluate is Judge with what is known apart.
+func Evaluate(policy spec.Vulnerabilities, reports []Report, documents []VEX, subject Subject, now time.Time) (Verdict, error) {
+	return Judge(policy, Known{Reports: reports, VEX: documents}, subject, now)
 }
 
 // judge sorts findings into blocked, suppressed and the rest.

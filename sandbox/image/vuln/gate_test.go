@@ -89,7 +89,7 @@ func TestGateMatrix(t *testing.T) {
 			if c.vex {
 				docs = []VEX{notCurl(t)}
 			}
-			v, err := Evaluate(p, []Report{report}, docs, subject, now)
+			v, err := Judge(p, Known{Reports: []Report{report}, VEX: docs}, subject, now)
 			if ids(v.Blocked) != c.blocked || ids(v.Suppressed) != c.silenced || ids(v.All) != "123" || errors.Is(err, ErrBlocked) != (c.blocked != "") || (err != nil) != (c.blocked != "") {
 				t.Errorf("%s %+v: blocked %q, suppressed %q of %q, %v", reader, c, ids(v.Blocked), ids(v.Suppressed), ids(v.All), err)
 			}
@@ -124,7 +124,7 @@ func TestGateRefuses(t *testing.T) {
 			if c.change != nil {
 				c.change(&r)
 			}
-			v, err := Evaluate(policy("negligible"), []Report{r}, nil, c.subject, c.now)
+			v, err := Judge(policy("negligible"), Known{Reports: []Report{r}}, c.subject, c.now)
 			if err == nil || !strings.Contains(err.Error(), c.want) || errors.Is(err, ErrBlocked) || v.All != nil {
 				t.Errorf("%s, %s: %v, want %q", reader, c.why, err, c.want)
 			}
@@ -133,21 +133,21 @@ func TestGateRefuses(t *testing.T) {
 			}
 		}
 		within := report.Created.Add(-4 * time.Minute)
-		if v, err := Evaluate(policy("critical"), []Report{report}, []VEX{notCurl(t)}, subject, within); err != nil || v.Expires.After(within.Add(24*time.Hour)) {
+		if v, err := Judge(policy("critical"), Known{Reports: []Report{report}, VEX: []VEX{notCurl(t)}}, subject, within); err != nil || v.Expires.After(within.Add(24*time.Hour)) {
 			t.Errorf("%s: a clock four minutes ahead: expires %s, %v", reader, v.Expires, err)
 		}
 	}
 }
 
 func TestGateNeedsAReport(t *testing.T) {
-	_, err := Evaluate(policy("high"), nil, nil, subject, now)
+	_, err := Judge(policy("high"), Known{}, subject, now)
 	if err == nil || err.Error() != "image app:1.0 has no vulnerability report" || !strings.Contains(problem.HintOf(err), "image.vulnerabilities.report") {
 		t.Errorf("%v, hint %q", err, problem.HintOf(err))
 	}
-	if _, err := Evaluate(policy(""), []Report{read(t, "trivy.json")}, nil, subject, now); err == nil {
+	if _, err := Judge(policy(""), Known{Reports: []Report{read(t, "trivy.json")}}, subject, now); err == nil {
 		t.Error("a policy without a threshold lets an image pass")
 	}
-	if _, err := Evaluate(policy("unknown"), []Report{read(t, "trivy.json")}, nil, subject, now); err == nil {
+	if _, err := Judge(policy("unknown"), Known{Reports: []Report{read(t, "trivy.json")}}, subject, now); err == nil {
 		t.Error("a threshold of unknown severity lets an image pass")
 	}
 }
@@ -181,7 +181,7 @@ func TestBinding(t *testing.T) {
 func TestUnusableReportsAreNamed(t *testing.T) {
 	stale := read(t, "trivy.json")
 	stale.Created = now.Add(-48 * time.Hour)
-	v, err := Evaluate(policy("critical"), []Report{stale, read(t, "grype.json")}, []VEX{notCurl(t)}, subject, now)
+	v, err := Judge(policy("critical"), Known{Reports: []Report{stale, read(t, "grype.json")}, VEX: []VEX{notCurl(t)}}, subject, now)
 	if err != nil || len(v.Ignored) != 1 || !strings.Contains(v.Ignored[0], "too old") || len(v.Evidence) != 1 || v.Evidence[0].Tool != "grype" {
 		t.Errorf("%+v, %v", v, err)
 	}
@@ -193,7 +193,7 @@ func TestTwoReportsAreOne(t *testing.T) {
 	a.Findings[1].Severity, a.Findings[1].Source = High, "trivy"
 	a.Findings[1].FixedIn = []string{"5.3"}
 	for _, reports := range [][]Report{{a, b}, {b, a}} {
-		v, _ := Evaluate(policy("high"), reports, nil, subject, now)
+		v, _ := Judge(policy("high"), Known{Reports: reports}, subject, now)
 		if ids(v.All) != "123" || ids(v.Blocked) != "123" {
 			t.Errorf("all %q, blocked %q", ids(v.All), ids(v.Blocked))
 		}
@@ -219,7 +219,7 @@ func TestMessage(t *testing.T) {
 	} {
 		cut := r
 		cut.Findings = r.Findings[:c.count]
-		_, err := Evaluate(policy(c.block), []Report{cut}, nil, subject, now)
+		_, err := Judge(policy(c.block), Known{Reports: []Report{cut}}, subject, now)
 		if err == nil || err.Error() != c.want {
 			t.Errorf("got  %v\nwant %s", err, c.want)
 		}
@@ -229,7 +229,7 @@ func TestMessage(t *testing.T) {
 	}
 	unfixed := r
 	unfixed.Findings = []Finding{{ID: "CVE-2099-0009", Severity: Critical, Package: Package{Name: "bash"}}}
-	if _, err := Evaluate(policy("high"), []Report{unfixed}, nil, subject, now); err.Error() != "image app:1.0 has a finding of high or worse (1 critical): CVE-2099-0009 in bash" || !strings.HasPrefix(problem.HintOf(err), "say in an OpenVEX document") {
+	if _, err := Judge(policy("high"), Known{Reports: []Report{unfixed}}, subject, now); err.Error() != "image app:1.0 has a finding of high or worse (1 critical): CVE-2099-0009 in bash" || !strings.HasPrefix(problem.HintOf(err), "say in an OpenVEX document") {
 		t.Errorf("%v, hint %q", err, problem.HintOf(err))
 	}
 }
@@ -283,7 +283,7 @@ func TestGateIsMonotonic(t *testing.T) {
 }
 
 func judged(t *rapid.T, p spec.Vulnerabilities, docs []VEX, reports ...Report) Verdict {
-	v, err := Evaluate(p, reports, docs, subject, now)
+	v, err := Judge(p, Known{Reports: reports, VEX: docs}, subject, now)
 	if err != nil && !errors.Is(err, ErrBlocked) || (err != nil) != (len(v.Blocked) > 0) {
 		t.Fatalf("%d blocked: %v", len(v.Blocked), err)
 	}

@@ -10,7 +10,7 @@ import (
 
 // grypeReport is what is read of Grype's JSON.
 type grypeReport struct {
-	Matches []grypeMatch `json:"matches"`
+	Matches list[grypeMatch] `json:"matches"`
 	Source  struct {
 		Type   string          `json:"type"`
 		Target json.RawMessage `json:"target"` // an object when Type is image, else a path
@@ -44,7 +44,7 @@ type grypeMatch struct {
 			Versions []string `json:"versions"`
 		} `json:"fix"`
 	} `json:"vulnerability"`
-	Related  []grypeVulnerability `json:"relatedVulnerabilities"`
+	Related  list[grypeVulnerability] `json:"relatedVulnerabilities"`
 	Artifact struct {
 		Name    string `json:"name"`
 		Version string `json:"version"`
@@ -54,12 +54,14 @@ type grypeMatch struct {
 }
 
 type grypeVulnerability struct {
-	ID   string `json:"id"`
-	CVSS []struct {
-		Metrics struct {
-			BaseScore float64 `json:"baseScore"`
-		} `json:"metrics"`
-	} `json:"cvss"`
+	ID   string          `json:"id"`
+	CVSS list[grypeCVSS] `json:"cvss"`
+}
+
+type grypeCVSS struct {
+	Metrics struct {
+		BaseScore float64 `json:"baseScore"`
+	} `json:"metrics"`
 }
 
 func readGrype(b []byte) (Report, error) {

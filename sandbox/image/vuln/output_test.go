@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write testdata/golden")
 // back.
 func golden(t testing.TB) Verdict {
 	t.Helper()
-	v, _ := Evaluate(policy("high"), []Report{read(t, "grype.json")}, []VEX{notCurl(t)}, subject, now)
+	v, _ := Judge(policy("high"), Known{Reports: []Report{read(t, "grype.json")}, VEX: []VEX{notCurl(t)}}, subject, now)
 	if len(v.All) != 3 {
 		t.Fatal("no verdict")
 	}
@@ -74,7 +74,7 @@ func TestVerdictSurvivesJSON(t *testing.T) {
 func TestAnEmptyVerdictHasLists(t *testing.T) {
 	r := read(t, "grype.json")
 	r.Findings = nil
-	v, err := Evaluate(policy("high"), []Report{r}, nil, subject, now)
+	v, err := Judge(policy("high"), Known{Reports: []Report{r}}, subject, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestNothingUnprintable(t *testing.T) {
 	doc := vexDoc(t, `{"vulnerability":{"name":"CVE-2099-0002"},"products":[{"@id":"pkg:deb/debian/bash"}],"status":"not_affected","impact_statement":"`+bad+`"}`)
 	s := subject
 	s.Name = "app\x1b[2J\u202e\n"
-	v, err := Evaluate(policy("high"), []Report{r}, []VEX{doc}, s, now)
+	v, err := Judge(policy("high"), Known{Reports: []Report{r}, VEX: []VEX{doc}}, s, now)
 	if err == nil {
 		t.Fatal("not blocked")
 	}

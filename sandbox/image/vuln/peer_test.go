@@ -96,7 +96,7 @@ func TestRealScanners(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := Evaluate(policy("high"), []Report{r}, nil, Subject{Name: "app", Digests: []string{manifest.String()}, ConfigDigest: config.String()}, time.Now())
+			v, err := Judge(policy("high"), Known{Reports: []Report{r}}, Subject{Name: "app", Digests: []string{manifest.String()}, ConfigDigest: config.String()}, time.Now())
 			if ids(v.All) != "123" || ids(v.Blocked) != "13" || err == nil {
 				t.Errorf("all %q, blocked %q, %v", ids(v.All), ids(v.Blocked), err)
 			}

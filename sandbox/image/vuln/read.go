@@ -1,6 +1,7 @@
 package vuln
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,8 +15,12 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// maxReport bounds a report in bytes.
-const maxReport = 64 << 20
+// The bounds of a report: its bytes, and its objects, of which each needs many
+// times the bytes that it has in JSON.
+const (
+	maxReport  = 64 << 20
+	maxObjects = 1 << 20
+)
 
 const formats = "make it with trivy image --format json, or grype -o json"
 
@@ -59,11 +64,48 @@ func decode(b []byte, into any) error {
 	if len(b) > maxReport {
 		return problem.New("", "larger than %d MiB", maxReport>>20)
 	}
+	if bytes.Count(b, []byte("{")) > maxObjects {
+		return problem.New("", "more than %d objects", maxObjects)
+	}
 	if err := json.Unmarshal(b, into); err != nil {
 		return problem.New(formats, "not the JSON that was expected: %s", text(err.Error(), longestText))
 	}
 	return nil
 }
+
+// list is a list of objects and of nothing else, so that maxObjects bounds it.
+// encoding/json would make room for each null and each number.
+type list[T any] []T
+
+// UnmarshalJSON ends at the first element that is not wanted.
+func (l *list[T]) UnmarshalJSON(b []byte) error {
+	*l = nil
+	d := json.NewDecoder(bytes.NewReader(b))
+	start, err := d.Token()
+	if err != nil || start == nil { // null
+		return err
+	}
+	if start != json.Delim('[') {
+		return errNoList
+	}
+	for d.More() {
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return err
+		}
+		if raw[0] != '{' {
+			return errNoList
+		}
+		var element T
+		if err := json.Unmarshal(raw, &element); err != nil {
+			return err
+		}
+		*l = append(*l, element)
+	}
+	return nil
+}
+
+var errNoList = errors.New("a list of objects is expected")
 
 // readFile reads a file that is not larger than a report may be.
 func readFile(path string) ([]byte, error) {

@@ -3,6 +3,7 @@ package vuln
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +203,29 @@ func TestLoad(t *testing.T) {
 		if _, err := LoadVEX(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("LoadVEX(%s): %v, want %q", path, err, want)
 		}
+	}
+}
+
+// TestBombs: small elements must not take large amounts of memory.
+func TestBombs(t *testing.T) {
+	many := func(element string, n int) string { return "[" + strings.Repeat(element+",", n-1) + element + "]" }
+	for why, report := range map[string]string{
+		"nulls":     `{"matches":` + many("null", 5<<20) + `,"descriptor":{"name":"grype"}}`,
+		"numbers":   `{"SchemaVersion":2,"Results":[{"Vulnerabilities":` + many("0", 10<<20) + `}]}`,
+		"objects":   `{"matches":` + many("{}", maxObjects+1) + `}`,
+		"no list":   `{"matches":{}}`,
+		"too large": strings.Repeat(" ", maxReport) + "{}",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Read([]byte(report))
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; err == nil || used > 8*uint64(len(report))+1<<20 {
+			t.Errorf("%s: %d bytes took %d: %v", why, len(report), used, err)
+		}
+	}
+	if _, err := ParseVEX("a.json", []byte(`{"statements":`+many("0", maxCommas+2)+`}`)); err == nil || !strings.Contains(err.Error(), "commas") {
+		t.Error(err)
 	}
 }
 

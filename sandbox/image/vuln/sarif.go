@@ -12,29 +12,33 @@ import (
 // sarifLog is what is read of SARIF as Trivy and Grype write it. The format
 // has no place for packages: they are in the words of messages.
 type sarifLog struct {
-	Version string     `json:"version"`
-	Runs    []sarifRun `json:"runs"`
+	Version string         `json:"version"`
+	Runs    list[sarifRun] `json:"runs"`
 }
 
 type sarifRun struct {
 	Tool struct {
 		Driver struct {
-			Name    string      `json:"name"`
-			Version string      `json:"version"`
-			Rules   []sarifRule `json:"rules"`
+			Name    string          `json:"name"`
+			Version string          `json:"version"`
+			Rules   list[sarifRule] `json:"rules"`
 		} `json:"driver"`
 	} `json:"tool"`
-	Invocations []struct {
-		EndTimeUTC time.Time `json:"endTimeUtc"`
-	} `json:"invocations"`
-	Properties struct {
+	Invocations list[sarifInvocation] `json:"invocations"`
+	Properties  struct {
 		ImageID     string   `json:"imageID"`
 		RepoDigests []string `json:"repoDigests"`
 	} `json:"properties"`
-	Results []struct {
-		RuleID  string    `json:"ruleId"`
-		Message sarifText `json:"message"`
-	} `json:"results"`
+	Results list[sarifResult] `json:"results"`
+}
+
+type sarifInvocation struct {
+	EndTimeUTC time.Time `json:"endTimeUtc"`
+}
+
+type sarifResult struct {
+	RuleID  string    `json:"ruleId"`
+	Message sarifText `json:"message"`
 }
 
 type sarifRule struct {

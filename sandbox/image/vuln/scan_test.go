@@ -178,7 +178,7 @@ func TestScanLies(t *testing.T) {
 	if r.Created.Year() == 2099 {
 		t.Error("the scanner says when it ran")
 	}
-	if _, err := Evaluate(policy("high"), []Report{r}, nil, subject, time.Now()); err == nil || !strings.Contains(err.Error(), "another image") {
+	if _, err := Judge(policy("high"), Known{Reports: []Report{r}}, subject, time.Now()); err == nil || !strings.Contains(err.Error(), "another image") {
 		t.Errorf("%v", err)
 	}
 }
@@ -196,7 +196,7 @@ func TestTrivyDatabaseIsDated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Evaluate(policy("high"), []Report{r}, nil, subject, time.Now()); err == nil || !strings.Contains(err.Error(), "too old a database (2026-01-01") {
+	if _, err := Judge(policy("high"), Known{Reports: []Report{r}}, subject, time.Now()); err == nil || !strings.Contains(err.Error(), "too old a database (2026-01-01") {
 		t.Errorf("a scan of now with an old database: %v", err)
 	}
 }

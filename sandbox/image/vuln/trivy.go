@@ -17,11 +17,13 @@ type trivyReport struct {
 		ImageID     string
 		RepoDigests []string
 	}
-	Results []struct {
-		Class           string
-		Type            string
-		Vulnerabilities []trivyFinding
-	}
+	Results list[trivyResult]
+}
+
+type trivyResult struct {
+	Class           string
+	Type            string
+	Vulnerabilities list[trivyFinding]
 }
 
 type trivyFinding struct {

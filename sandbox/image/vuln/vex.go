@@ -1,12 +1,20 @@
 package vuln
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
 	openvex "github.com/openvex/go-vex/pkg/vex"
 
 	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// The bounds of a VEX document: its bytes and its commas. Each of its elements
+// takes hundreds of bytes, however few it has in JSON.
+const (
+	maxVEX    = 16 << 20
+	maxCommas = 1 << 19
 )
 
 const vexHint = "write it with vexctl create; OpenVEX 0.2.0 is read"
@@ -37,8 +45,8 @@ func LoadVEX(path string) (VEX, error) {
 // A document of which one statement is malformed is refused as a whole.
 func ParseVEX(called string, b []byte) (VEX, error) {
 	out := VEX{name: name(called)}
-	if len(b) > maxReport {
-		return VEX{}, problem.New("", "VEX document %s: larger than %d MiB", out.name, maxReport>>20)
+	if len(b) > maxVEX || bytes.Count(b, []byte(",")) > maxCommas {
+		return VEX{}, problem.New("split it", "VEX document %s: larger than %d MiB, or more than %d commas", out.name, maxVEX>>20, maxCommas)
 	}
 	doc, err := openvex.Parse(b)
 	if err != nil {

@@ -100,7 +100,7 @@ func TestLatestVEXWins(t *testing.T) {
 }
 
 func TestVEXStaysVisible(t *testing.T) {
-	v, err := Evaluate(policy("critical"), []Report{read(t, "trivy.json")}, []VEX{notCurl(t)}, subject, now)
+	v, err := Judge(policy("critical"), Known{Reports: []Report{read(t, "trivy.json")}, VEX: []VEX{notCurl(t)}}, subject, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func TestVEXStaysVisible(t *testing.T) {
 
 func TestVEXFromTheFuture(t *testing.T) {
 	doc := vexDoc(t, `{"vulnerability":{"name":"CVE-2099-0001"},"products":[{"@id":"pkg:deb/debian/curl"}],"status":"fixed","timestamp":"2027-01-01T00:00:00Z"}`)
-	if _, err := Evaluate(policy("high"), []Report{read(t, "trivy.json")}, []VEX{doc}, subject, now); err == nil || errors.Is(err, ErrBlocked) || !strings.Contains(err.Error(), "from the future") {
+	if _, err := Judge(policy("high"), Known{Reports: []Report{read(t, "trivy.json")}, VEX: []VEX{doc}}, subject, now); err == nil || errors.Is(err, ErrBlocked) || !strings.Contains(err.Error(), "from the future") {
 		t.Errorf("%v", err)
 	}
 }
