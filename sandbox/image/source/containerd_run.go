@@ -48,7 +48,7 @@ func (c *containerd) run(ctx context.Context, patience time.Duration, stdout io.
 		return errLeft
 	case timed.Err() != nil:
 		return problem.New("look at containerd: ctr version", "ctr did not finish in %s", patience)
-	case stderr.Len() > 0:
+	case stderr.String() != "":
 		return problem.New("look at containerd: ctr version", "containerd says: %s", oneLine(strings.TrimPrefix(stderr.String(), "ctr: ")))
 	}
 	return problem.New("look at containerd: ctr version", "ctr failed: %w", err)
@@ -60,13 +60,16 @@ var errLeft = problem.New("look at containerd: ctr version", "ctr left a process
 // maxSaid bounds in bytes what is kept of what another program writes.
 const maxSaid = 64 << 10
 
-// capped keeps the first bytes that are written to it.
-type capped struct{ bytes.Buffer }
+// capped keeps the first bytes that are written to it. The buffer is not
+// embedded: io.Copy would go around Write, with its ReadFrom.
+type capped struct{ kept bytes.Buffer }
 
 func (c *capped) Write(p []byte) (int, error) {
-	c.Buffer.Write(p[:min(len(p), maxSaid-c.Len())])
+	c.kept.Write(p[:min(len(p), maxSaid-c.kept.Len())])
 	return len(p), nil
 }
+
+func (c *capped) String() string { return c.kept.String() }
 
 // containerdRoot is where containerd keeps what it has, unless it was told
 // otherwise.

@@ -53,6 +53,7 @@ func aRealImage() imagetest.Image {
 			"bin":          {Mode: os.ModeDir | 0o755},
 			"bin/app":      {Mode: 0o755, Content: strings.Repeat("program ", 5000)},
 			"etc":          {Mode: os.ModeDir | 0o755},
+			"etc/private":  {Mode: 0o400, UID: 7, GID: 8, Content: "of somebody else"},
 			"etc/empty":    {Mode: 0o600, UID: 7, GID: 8},
 			"etc/größe":    {Content: "non-ASCII"},
 			"lib64":        {Mode: os.ModeSymlink | 0o777, Content: "/usr/lib64"},
@@ -278,7 +279,7 @@ func hasNot(t *testing.T, s string, o Options) {
 }
 
 func TestContainerdHasTheImage(t *testing.T) {
-	needs(t, "containerd", "ctr")
+	needs(t, "containerd", "ctr", "setpriv")
 	dir, o := engineDir(t), testOptions(t)
 	want, archive := written(t, o)
 	socket, root := dir+"/s", dir+"/root"
@@ -293,6 +294,7 @@ func TestContainerdHasTheImage(t *testing.T) {
 		return run(t, "ctr", append([]string{"--address", socket, "-n", "here"}, args...)...)
 	}
 	ctr("images", "import", "--no-unpack", archive)
+	settle(t, root+"/"+boltFile)
 	found := find(t, "containerd:acme/app:1", o)
 	sameImage(t, found, want)
 	if found.Made || found.Stamps[0].Path != root+"/"+boltFile {
@@ -300,12 +302,30 @@ func TestContainerdHasTheImage(t *testing.T) {
 	}
 	find(t, "containerd:acme/app:1@"+want.Digest.String(), o)
 	hasNot(t, "containerd:acme/other:1", o)
+	asHelper(t, "containerd:acme/app:1")
 	changes(t, found, func() { ctr("images", "tag", "docker.io/acme/app:1", "docker.io/acme/app:2") })
 	t.Setenv("DOCKER_HOST", "unix://"+dir+"/none")
 	t.Setenv("CONTAINERS_STORAGE_CONF", emptyStore(t, dir))
 	if named := find(t, "acme/app:2", o); named.Reference.String() != "containerd:acme/app:2" {
 		t.Errorf("found as %s", named.Reference)
 	}
+}
+
+// settle waits until a file is not written to any more: after an import,
+// containerd collects garbage.
+func settle(t *testing.T, file string) {
+	t.Helper()
+	for range 10 {
+		before, err := image.StampOf(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(600 * time.Millisecond)
+		if image.Fresh([]image.Stamp{before}) {
+			return
+		}
+	}
+	t.Fatalf("%s is written to all the time", file)
 }
 
 // emptyStore is the configuration of a podman store that does not exist.
@@ -329,7 +349,7 @@ func written(t *testing.T, o Options) (*Image, string) {
 }
 
 func TestPodmanHasTheImage(t *testing.T) {
-	needs(t, "skopeo")
+	needs(t, "skopeo", "setpriv")
 	for _, driver := range []string{"overlay", "vfs"} {
 		t.Run(driver, func(t *testing.T) {
 			dir, o := engineDir(t), testOptions(t)
@@ -351,6 +371,7 @@ func TestPodmanHasTheImage(t *testing.T) {
 			sameImage(t, found, want)
 			find(t, "containers-storage:acme/app@"+want.Digest.String(), o)
 			hasNot(t, "containers-storage:acme/other:1", o)
+			asHelper(t, "containers-storage:acme/app:1")
 			if after := treeOf(t, dir); !slices.Equal(before, after) {
 				t.Errorf("reading changed the store from\n%v\nto\n%v", before, after)
 			}
@@ -363,6 +384,35 @@ func TestPodmanHasTheImage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asHelper finds the image in a process that has given up what safe-run-image
+// gives up: all capabilities but three, and the ways to get one back.
+func asHelper(t *testing.T, ref string) {
+	t.Helper()
+	t.Setenv(helperEnv, ref)
+	said := run(t, "setpriv", "--no-new-privs", "--inh-caps", "-all", "--bounding-set", "-all,+chown,+dac_override,+fowner",
+		os.Args[0], "-test.run", "^TestAsHelper$", "-test.v")
+	if !strings.Contains(said, "--- PASS: TestAsHelper") {
+		t.Errorf("with few capabilities:\n%s", said)
+	}
+	os.Unsetenv(helperEnv) // t.Setenv puts back what was there before
+}
+
+// helperEnv names the image that TestAsHelper finds.
+const helperEnv = "SAFE_RUN_TEST_IMAGE"
+
+// TestAsHelper is the other process of asHelper.
+func TestAsHelper(t *testing.T) {
+	ref := os.Getenv(helperEnv)
+	if ref == "" {
+		t.Skip("NOT CHECKED on its own: it is the other process of the tests of engines")
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil || !strings.Contains(string(status), "CapEff:\t000000000000000b\n") {
+		t.Fatalf("it has other capabilities: %v\n%s", err, status)
+	}
+	find(t, ref, testOptions(t))
 }
 
 // treeOf lists what is in a directory and when it changed.
@@ -384,7 +434,7 @@ func treeOf(t *testing.T, dir string) []string {
 }
 
 func TestDockerHasTheImage(t *testing.T) {
-	needs(t, "dockerd", "containerd", "skopeo")
+	needs(t, "dockerd", "containerd", "skopeo", "setpriv")
 	dir, o := engineDir(t), testOptions(t)
 	want, archive := written(t, o)
 	socket, config := dir+"/s", dir+"/daemon.json"
@@ -392,7 +442,7 @@ func TestDockerHasTheImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	start(t, socket, "dockerd", "--data-root", dir+"/root", "--exec-root", dir+"/exec", "--pidfile", dir+"/pid",
-		"-H", "unix://"+socket, "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver", "vfs", "--config-file", config)
+		"-H", "unix://"+socket, "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--bridge=none", "--storage-driver", "vfs", "--config-file", config)
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
 	into := func(name string) {
 		run(t, "skopeo", "--insecure-policy", "copy", "--dest-daemon-host", "unix://"+socket, "oci-archive:"+archive, "docker-daemon:"+name)
@@ -404,6 +454,7 @@ func TestDockerHasTheImage(t *testing.T) {
 		t.Errorf("made %v, stamps %+v", found.Made, found.Stamps)
 	}
 	hasNot(t, "docker-daemon:acme/other:1", o)
+	asHelper(t, "docker-daemon:acme/app:1")
 	changes(t, found, func() { into("mine:latest") })
 	again := find(t, "mine", o)
 	if again.Reference.String() != "docker-daemon:mine:latest" {

@@ -31,7 +31,6 @@ import (
 type podmanStore struct {
 	root   string
 	driver string
-	layers map[string]podmanLayer // by id
 }
 
 // podmanImage is an entry of images.json, podmanLayer one of layers.json.
@@ -152,7 +151,10 @@ func findInStores(stores []*podmanStore, ref image.Reference, o Options) (*Image
 			return nil, fmt.Errorf("podman's image %s: %w", ref.Path, err)
 		}
 		found.Stamps = stamps
-		return found, pinned(found, ref)
+		if err := pinned(found, ref); err != nil {
+			return nil, err
+		}
+		return found, nil
 	}
 	return nil, notThere("no such image", "podman image ls shows what it has; podman build -t "+ref.Path+" . makes it", "podman has no image %s", ref.Path)
 }
@@ -221,8 +223,7 @@ func readStore(path string, into any) error {
 	return nil
 }
 
-// openLayers describes the layers as this store gives them: uncompressed,
-// whatever the manifest says that was published.
+// openLayers gives the layers as the store has them.
 func (s *podmanStore) openLayers(found *Image, top string, stores []*podmanStore, o Options) error {
 	if len(found.Layers) > o.Limits.Layers {
 		return bounds.Over("", "more than %d layers", o.Limits.Layers)
@@ -231,6 +232,12 @@ func (s *podmanStore) openLayers(found *Image, top string, stores []*podmanStore
 	if err != nil {
 		return err
 	}
+	return describe(found, top, all)
+}
+
+// describe says of the layers what opening them gives: uncompressed ones,
+// whatever the manifest says that was published. top is the id of the highest.
+func describe(found *Image, top string, all map[string]podmanLayer) error {
 	kind := types.OCIUncompressedLayer
 	if found.MediaType == types.DockerManifestSchema2 {
 		kind = types.DockerUncompressedLayer
@@ -256,6 +263,7 @@ func (s *podmanStore) openLayers(found *Image, top string, stores []*podmanStore
 	return nil
 }
 
+// layersOf are the layers of all stores: those of an image may be in another.
 func layersOf(stores []*podmanStore) (map[string]podmanLayer, error) {
 	all := map[string]podmanLayer{}
 	for _, s := range stores {

@@ -138,18 +138,31 @@ func (l podmanLayer) open(ctx context.Context, offset int64) (io.ReadCloser, err
 	if err != nil {
 		return nil, errors.Join(err, split.Close())
 	}
-	stream := asm.NewOutputTarStream(unpacked{dir}, storage.NewJSONUnpacker(&lines{r: headers}))
-	return from(&rebuilt{stream, dir, split}, offset)
+	r, w := io.Pipe()
+	tar := &rebuilt{PipeReader: r, done: make(chan struct{})}
+	go func() {
+		err := asm.WriteOutputTarStream(unpacked{dir}, storage.NewJSONUnpacker(&lines{r: headers}), w)
+		w.CloseWithError(err) // nil is the end of the tar
+		tar.err = errors.Join(dir.Close(), split.Close())
+		close(tar.done)
+	}()
+	if _, err := io.CopyN(io.Discard, tar, offset); err != nil {
+		return nil, errors.Join(err, tar.Close())
+	}
+	return tar, nil
 }
 
-// rebuilt closes what a tar is put together from.
+// rebuilt is a tar that is being put together. Closing it ends that.
 type rebuilt struct {
-	io.ReadCloser
-	dir, split *os.File
+	*io.PipeReader
+	done chan struct{}
+	err  error // once done
 }
 
 func (r *rebuilt) Close() error {
-	return errors.Join(r.ReadCloser.Close(), r.dir.Close(), r.split.Close())
+	r.PipeReader.Close() // never fails
+	<-r.done
+	return r.err
 }
 
 // unpacked are the files of a layer that podman unpacked. A layer may have put
