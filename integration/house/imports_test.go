@@ -70,14 +70,25 @@ var rules = []rule{
 		why:   "flags are read by programs; libraries take values",
 	},
 	{
-		from:  []string{"..."},
-		but:   []string{"cmd/safe-run-image/...", "sandbox/image/unpack/...", "sandbox/image/imagetest", "integration/..."},
-		never: []string{"github.com/google/go-containerregistry/...", "github.com/containerd/containerd/...", "net/http", "crypto/tls"},
-		why:   "foreign formats and the network are read apart from the privileged launcher, which stays small",
+		from: []string{"..."},
+		but: []string{
+			"cmd/safe-run-image/...", "sandbox/image/source/...", "sandbox/image/unpack", "sandbox/image/pull", "sandbox/image/trust",
+			"sandbox/image/vuln", "sandbox/image/audit", "sandbox/image/imagetest", "integration/...",
+		},
+		never: []string{
+			"github.com/google/go-containerregistry/...", "github.com/containerd/containerd/...", "go.podman.io/...",
+			"github.com/sigstore/...", "net/http", "crypto/tls", "archive/tar",
+		},
+		why: "foreign formats and the network are read apart from the privileged launcher, which stays small",
+	},
+	{
+		from:  []string{"sandbox/image/vuln", "sandbox/image/audit", "sandbox/image/sarif", "sandbox/image/unpack", "sandbox/image/view"},
+		never: []string{"net", "net/http", "sandbox/image/pull", "sandbox/image/trust"},
+		why:   "what judges and unpacks an image reads bytes that are given to it; the network is for source and trust",
 	},
 	{
 		from:   []string{"cmd/safe-run/..."},
-		never:  []string{"cmd/safe-run-image/..."},
+		never:  []string{"cmd/safe-run-image/...", "sandbox/image/source/...", "sandbox/image/pull"},
 		always: true,
 		why:    "two programs, two processes: the reader of foreign formats is not linked into the launcher",
 	},

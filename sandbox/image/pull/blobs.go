@@ -38,6 +38,13 @@ func (p *puller) blob(ctx context.Context, l source.Layer, report func(Stage, in
 	return true, p.download(ctx, l, report)
 }
 
+// partial is a blob that is not complete.
+type partial struct {
+	*os.File
+	sum  hash.Hash
+	size int64 // what is there
+}
+
 // download goes on with what an interrupted pull has left of the blob, or
 // begins it.
 func (p *puller) download(ctx context.Context, l source.Layer, report func(Stage, int64)) error {
@@ -47,14 +54,14 @@ func (p *puller) download(ctx context.Context, l source.Layer, report func(Stage
 		return err
 	}
 	defer f.Close()
-	sum, offset, err := resume(f, l.Size)
+	part, err := resume(f, l.Size)
 	if err != nil {
 		return err
 	}
-	if err := p.append(ctx, f, l, sum, offset, report); err != nil {
+	if err := p.append(ctx, part, l, report); err != nil {
 		return p.keepPartial(f, path, err)
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != l.Digest.Hex {
+	if got := hex.EncodeToString(part.sum.Sum(nil)); got != l.Digest.Hex {
 		what := "layer " + l.Digest.String()
 		return errors.Join(problem.New("copy the image again", "the %s is damaged: its digest is sha256:%s", what, got), os.Remove(path))
 	}
@@ -72,32 +79,33 @@ func (p *puller) keepPartial(f *os.File, path string, err error) error {
 }
 
 // resume hashes what f has, and leaves it ready to be written to.
-func resume(f *os.File, size int64) (hash.Hash, int64, error) {
-	sum := sha256.New()
-	offset, err := io.Copy(sum, f)
-	if err != nil {
-		return nil, 0, err
+func resume(f *os.File, size int64) (*partial, error) {
+	part := &partial{File: f, sum: sha256.New()}
+	var err error
+	if part.size, err = io.Copy(part.sum, f); err != nil {
+		return nil, err
 	}
-	if size >= 0 && offset <= size || offset == 0 {
-		return sum, offset, nil
+	if size >= 0 && part.size <= size || part.size == 0 {
+		return part, nil
 	}
-	sum.Reset()
+	part.sum.Reset()
+	part.size = 0
 	if err := f.Truncate(0); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	_, err = f.Seek(0, io.SeekStart)
-	return sum, 0, err
+	return part, err
 }
 
 // errSize says that a blob has another size than its descriptor says.
 var errSize = errors.New("of another size")
 
-func (p *puller) append(ctx context.Context, f *os.File, l source.Layer, sum hash.Hash, offset int64, report func(Stage, int64)) error {
-	report(Fetching, offset)
-	if l.Size >= 0 && offset == l.Size {
+func (p *puller) append(ctx context.Context, part *partial, l source.Layer, report func(Stage, int64)) error {
+	report(Fetching, part.size)
+	if l.Size >= 0 && part.size == l.Size {
 		return nil
 	}
-	r, err := l.Open(ctx, offset)
+	r, err := l.Open(ctx, part.size)
 	if err != nil {
 		return err
 	}
@@ -106,9 +114,9 @@ func (p *puller) append(ctx context.Context, f *os.File, l source.Layer, sum has
 	if limit < 0 {
 		limit = p.Limits.Bytes
 	}
-	counted := &meter{r: interruptible{ctx, io.LimitReader(r, limit-offset+1)}, n: offset, report: func(n int64) { report(Fetching, n) }}
+	counted := &meter{r: interruptible{ctx, io.LimitReader(r, limit-part.size+1)}, n: part.size, report: func(n int64) { report(Fetching, n) }}
 	buf := make([]byte, 256<<10)
-	_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(f, sum)}, struct{ io.Reader }{counted}, buf)
+	_, err = io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(part.File, part.sum)}, struct{ io.Reader }{counted}, buf)
 	switch {
 	case err != nil:
 		return err

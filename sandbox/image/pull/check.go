@@ -137,20 +137,10 @@ func (p *puller) wants(s spec.VulnerabilitySource) bool {
 // reason says why there is none.
 func (p *puller) reports(ctx context.Context, subject trust.Subject) (out []vuln.Report, reason, err error) {
 	policy := p.Trust.Vulnerabilities
-	if p.wants(spec.FromAttestation) && len(p.Trust.Signatures) > 0 {
-		statements, err := trust.Attestations(ctx, p.Trust, subject, vuln.VulnPredicate)
-		switch {
-		case errors.Is(err, trust.ErrNone):
-			reason = err
-		case err != nil:
+	if p.wants(spec.FromAttestation) {
+		out, reason, err = p.attested(ctx, subject)
+		if err != nil {
 			return nil, nil, err
-		}
-		for _, s := range statements {
-			r, err := vuln.ReadAttestation(s.Predicate, s.Digest.String())
-			if err != nil {
-				return nil, nil, err
-			}
-			out = append(out, r)
 		}
 	}
 	if p.wants(spec.FromReport) && policy.Report != "" {
@@ -161,6 +151,30 @@ func (p *puller) reports(ctx context.Context, subject trust.Subject) (out []vuln
 		out = append(out, r)
 	}
 	return out, reason, nil
+}
+
+// attested gives the reports that are signed by every entry of the policy's
+// signatures, each its own. One entry alone must not do: beside the entries of
+// the administrator's floor there may be those of a profile, and whoever wrote
+// it would attest what he likes.
+func (p *puller) attested(ctx context.Context, subject trust.Subject) (out []vuln.Report, reason, err error) {
+	for _, entry := range p.Trust.Signatures {
+		statements, err := trust.Attestations(ctx, spec.Trust{Signatures: []spec.SignedBy{entry}}, subject, vuln.VulnPredicate)
+		if errors.Is(err, trust.ErrNone) {
+			return nil, err, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, s := range statements {
+			r, err := vuln.ReadAttestation(s.Predicate, s.Digest.String())
+			if err != nil {
+				return nil, nil, err
+			}
+			out = append(out, r)
+		}
+	}
+	return out, nil, nil
 }
 
 // judge applies the gate to reports, and notes what it says.

@@ -106,11 +106,8 @@ func recompressed(img imagetest.Image, dir string) error {
 	return w.index(w.image(*file, w.blob(types.OCILayerZStd, small.Bytes()), w.blob(types.OCIUncompressedLayer, img.Layers[1])))
 }
 
-// The annotations that name an image in a layout.
-const (
-	refName        = "org.opencontainers.image.ref.name"
-	containerdName = "io.containerd.image.name"
-)
+// refName is the annotation that names an image in a layout.
+const refName = "org.opencontainers.image.ref.name"
 
 // maxNesting is how many indexes may be inside each other.
 const maxNesting = 4

@@ -211,18 +211,20 @@ func (s *stack) unpack(ctx context.Context, i int, checked bool) error {
 	if err != nil {
 		return err
 	}
-	var below unpack.Below
+	report := s.report(i)
+	layer := unpack.Layer{
+		Blob:   &meter{r: blob, report: func(n int64) { report(Unpacking, n) }},
+		DiffID: s.layers[i].DiffID, Root: dir,
+	}
 	if i > 0 {
-		merged, err := view.Open(s.dirs[:i])
+		below, err := view.Open(s.dirs[:i])
 		if err != nil {
 			return err
 		}
-		defer merged.Close()
-		below = merged
+		defer below.Close()
+		layer.Below = below
 	}
-	report := s.report(i)
-	counted := &meter{r: blob, report: func(n int64) { report(Unpacking, n) }}
-	if err := unpack.Apply(ctx, counted, s.layers[i].DiffID, dir, below, s.budget); err != nil {
+	if err := s.budget.Apply(ctx, layer); err != nil {
 		if stale := finish(); errors.Is(stale, errStaleBlob) {
 			return stale
 		}

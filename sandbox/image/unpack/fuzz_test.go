@@ -36,7 +36,7 @@ func FuzzUnpackLayer(f *testing.F) {
 		must(t, os.Mkdir(root, 0o755))
 		sum := sha256.Sum256(content)
 		diffID := v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
-		_ = Apply(t.Context(), bytes.NewReader(content), diffID, root, nil, NewBudget(tight))
+		_ = NewBudget(tight).Apply(t.Context(), Layer{Blob: bytes.NewReader(content), DiffID: diffID, Root: root})
 		assertContained(t, dir, "rootfs")
 	})
 }
@@ -57,7 +57,7 @@ func FuzzUnpackEntries(f *testing.F) {
 		for i, lines := range []string{lower, upper} {
 			root := filepath.Join(dir, strconv.Itoa(i))
 			must(t, os.Mkdir(root, 0o755))
-			if extract(t.Context(), bytes.NewReader(entriesTar(lines)), root, below, budget) != nil {
+			if budget.extract(t.Context(), bytes.NewReader(entriesTar(lines)), Layer{Root: root, Below: below}) != nil {
 				break
 			}
 			merged, err := view.Open([]string{root})

@@ -25,45 +25,52 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// Apply unpacks the layer that blob holds, which may be compressed, into the
-// empty directory root. below is what the layers under it have, merged; nil
-// for the lowest.
+// Layer is one layer, and where it goes.
+type Layer struct {
+	Blob   io.Reader // may be compressed
+	DiffID v1.Hash   // of the tar inside
+	Root   string    // an empty directory
+	// Below is what the layers under it have, merged; nil for the lowest.
+	Below Below
+}
+
+// Apply unpacks a layer and charges it to the budget.
 //
 // The diff id is known only when all of the blob was read: a layer that was
-// tampered with is unpacked, within its bounds and below root, and then
+// tampered with is unpacked, within its bounds and below its root, and then
 // refused.
-func Apply(ctx context.Context, blob io.Reader, diffID v1.Hash, root string, below Below, budget *Budget) error {
-	content, err := source.Decompress(bufio.NewReaderSize(blob, 1<<17))
+func (b *Budget) Apply(ctx context.Context, l Layer) error {
+	content, err := source.Decompress(bufio.NewReaderSize(l.Blob, 1<<17))
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	ahead := readAhead(&bounded{r: interruptible{ctx, content}, budget: budget})
+	ahead := readAhead(&bounded{r: interruptible{ctx, content}, budget: b})
 	defer ahead.Close()
 	sum := sha256.New()
 	diff := io.TeeReader(ahead, sum)
-	if err := extract(ctx, diff, root, below, budget); err != nil {
+	if err := b.extract(ctx, diff, l); err != nil {
 		return err
 	}
 	// Padding after the end of the tar belongs to the diff id.
 	if _, err := io.Copy(io.Discard, diff); err != nil {
 		return damaged(err)
 	}
-	if got := fmt.Sprintf("%x", sum.Sum(nil)); got != diffID.Hex {
-		return problem.New("copy the image again", "the layer is damaged: its content is sha256:%s, the config says %s", got, diffID)
+	if got := fmt.Sprintf("%x", sum.Sum(nil)); got != l.DiffID.Hex {
+		return problem.New("copy the image again", "the layer is damaged: its content is sha256:%s, the config says %s", got, l.DiffID)
 	}
 	return nil
 }
 
 // extract applies the tar that r reads.
-func extract(ctx context.Context, r io.Reader, root string, below Below, budget *Budget) error {
-	f := &filter{budget: budget}
-	o, err := newOverlay(root, below, budget)
+func (b *Budget) extract(ctx context.Context, r io.Reader, l Layer) error {
+	f := &filter{budget: b}
+	o, err := newOverlay(l, b)
 	if err != nil {
 		return err
 	}
 	defer o.close()
-	_, err = untar.Apply(quiet(ctx), root, r, untar.WithFilter(f.accept), untar.WithConvertWhiteout(o.convert))
+	_, err = untar.Apply(quiet(ctx), l.Root, r, untar.WithFilter(f.accept), untar.WithConvertWhiteout(o.convert))
 	if err == nil {
 		return o.finish()
 	}
@@ -74,7 +81,7 @@ func extract(ctx context.Context, r io.Reader, root string, below Below, budget 
 	if ctx.Err() != nil {
 		return err
 	}
-	return damaged(atEntry(f.last, root, err))
+	return damaged(atEntry(f.last, l.Root, err))
 }
 
 // atEntry says at which entry err happened, and shows paths as the image has

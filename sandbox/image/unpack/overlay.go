@@ -46,12 +46,12 @@ type overlay struct {
 	opaque []string // directories of which all is removed
 }
 
-func newOverlay(dir string, below Below, budget *Budget) (*overlay, error) {
-	root, err := os.OpenRoot(dir)
+func newOverlay(l Layer, budget *Budget) (*overlay, error) {
+	root, err := os.OpenRoot(l.Root)
 	if err != nil {
 		return nil, err
 	}
-	return &overlay{path: dir, root: root, below: below, budget: budget, ours: map[string]bool{}}, nil
+	return &overlay{path: l.Root, root: root, below: l.Below, budget: budget, ours: map[string]bool{}}, nil
 }
 
 func (o *overlay) close() { o.root.Close() }
