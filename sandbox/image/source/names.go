@@ -3,7 +3,10 @@ package source
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"go.podman.io/image/v5/docker/reference"
@@ -71,7 +74,7 @@ func (r *registries) resolve(name string) ([]reference.Named, error) {
 		return []reference.Named{full}, nil
 	}
 	plain, suffix := cutTag(name)
-	alias, _, err := sysregistriesv2.ResolveShortNameAlias(r.sys, plain)
+	alias, err := r.alias(plain)
 	if err != nil {
 		return nil, badConfig("the short names of registries.conf cannot be read", err)
 	}
@@ -83,6 +86,36 @@ func (r *registries) resolve(name string) ([]reference.Named, error) {
 		return []reference.Named{full}, nil
 	}
 	return r.search(name)
+}
+
+// alias looks a short name up. The library takes a lock beside the file in
+// which podman records choices; where there is no such file, nothing shall be
+// made there, least of all on a read-only system.
+func (r *registries) alias(plain string) (reference.Named, error) {
+	sys := *r.sys
+	if sys.UserShortNameAliasConfPath == "" && !hasRecordedNames() {
+		dir, err := os.MkdirTemp("", "safe-run-names-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		sys.UserShortNameAliasConfPath = filepath.Join(dir, "none")
+	}
+	alias, _, err := sysregistriesv2.ResolveShortNameAlias(&sys, plain)
+	return alias, err
+}
+
+// hasRecordedNames reports whether podman recorded a choice on this machine.
+func hasRecordedNames() bool {
+	dir := "/var/cache"
+	if os.Geteuid() != 0 {
+		var err error
+		if dir, err = os.UserCacheDir(); err != nil {
+			return false
+		}
+	}
+	_, err := os.Stat(filepath.Join(dir, "containers/short-name-aliases.conf"))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // search completes a short name with the registries that are searched.
@@ -132,6 +165,9 @@ func cutTag(name string) (plain, suffix string) {
 // docker.io/library/busybox:latest.
 func fullName(name string) (reference.Named, error) {
 	full, err := reference.ParseNormalizedNamed(name)
+	if err != nil && strings.HasPrefix(name, "[") {
+		return nil, problem.New("give the host a name in /etc/hosts", "image %q: a registry cannot be named by an IPv6 address", name)
+	}
 	if err != nil {
 		return nil, problem.New("write it as HOST/NAME:tag", "image %q is not the name of an image", name)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/pkg/sysregistriesv2"
@@ -83,11 +84,12 @@ type endpoint struct {
 	path string // of the repository
 	ns   string // whose registry a proxy of many shall ask
 
-	hasPort    bool
-	mayBePlain bool
-	plain      atomic.Bool // it turned out to speak http without TLS
-	base       *http.Transport
-	client     *http.Client
+	insecure bool        // says registries.conf
+	hasPort  bool        // in its name
+	plain    atomic.Bool // it turned out to speak http without TLS
+	guard    *guard
+	base     *http.Transport
+	client   *http.Client
 }
 
 func (r *registries) newEndpoint(place sysregistriesv2.PullSource) (*endpoint, error) {
@@ -99,14 +101,15 @@ func (r *registries) newEndpoint(place sysregistriesv2.PullSource) (*endpoint, e
 	e := &endpoint{
 		r: r, ref: place.Reference, name: name, host: name,
 		path: reference.Path(place.Reference), ns: place.Endpoint.NamespaceProxy,
-		mayBePlain: place.Endpoint.Insecure || mayBePlain(name),
-		hasPort:    strings.LastIndex(name, ":") > strings.LastIndex(name, "]"),
+		insecure: place.Endpoint.Insecure,
+		hasPort:  strings.LastIndex(name, ":") > strings.LastIndex(name, "]"),
 	}
 	if name == "docker.io" {
 		e.host = "registry-1.docker.io"
 	}
+	e.guard = newGuard(e.host, r)
 	var err error
-	if e.base, err = r.newTransport(name, newGuard(e.host, r), place.Endpoint.Insecure); err != nil {
+	if e.base, err = r.newTransport(name, e.guard, e.insecure); err != nil {
 		return nil, err
 	}
 	login := func(ctx context.Context) (types.DockerAuthConfig, error) { return r.credentialsFor(ctx, e.ref) }
@@ -127,6 +130,18 @@ func (e *endpoint) scheme() string {
 		return "http"
 	}
 	return "https"
+}
+
+// mayBePlain decides whether to go on without TLS. On this machine it needs
+// no leave, as with docker: nobody listens on the way.
+func (e *endpoint) mayBePlain(err error) bool {
+	switch {
+	case e.plain.Load():
+		return false
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return e.insecure || isThisMachine(e.name) && e.guard.at() == loopback
+	}
+	return e.insecure && !e.hasPort && errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // isOwn reports whether a request goes to the registry itself, and not to

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"syscall"
 	"time"
 
 	"github.com/safe-run/safe-run/sandbox/image/bounds"
@@ -76,8 +75,7 @@ func (e *endpoint) waitBefore(ctx context.Context, err error, n int) bool {
 // in registries.conf, may turn out to speak http without TLS.
 func (e *endpoint) once(ctx context.Context, r request) (*answer, error) {
 	a, err := e.send(ctx, r)
-	if err != nil && e.mayBePlain && e.scheme() == "https" &&
-		(errors.Is(err, http.ErrSchemeMismatch) || errors.Is(err, syscall.ECONNREFUSED) && !e.hasPort) {
+	if err != nil && e.mayBePlain(err) {
 		e.plain.Store(true)
 		return e.send(ctx, r)
 	}

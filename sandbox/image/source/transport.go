@@ -122,8 +122,8 @@ func stayHome(req *http.Request, via []*http.Request) error {
 	return followRedirect(req, via)
 }
 
-// mayBePlain matches the hosts that docker talks to without TLS: this machine.
-func mayBePlain(host string) bool {
+// isThisMachine matches the names that this machine has for itself.
+func isThisMachine(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h

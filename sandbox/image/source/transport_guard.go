@@ -82,6 +82,13 @@ func (g *guard) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return c, nil
 }
 
+// at is the kind of address that the registry was reached at.
+func (g *guard) at() kind {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.reached
+}
+
 // allow refuses an address that the registry has no business with.
 func (g *guard) allow(addr string, a netip.Addr) error {
 	g.mu.Lock()
