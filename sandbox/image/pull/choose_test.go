@@ -56,7 +56,7 @@ func TestChoose(t *testing.T) {
 		}, tag: "v2", want: "b"},
 		"by docker's name": {index: func(w *writer) []v1.Descriptor {
 			b := w.tiny(here, "b")
-			b.Annotations = map[string]string{containerdName: "docker.io/library/b:2", refName: "2"}
+			b.Annotations = map[string]string{"io.containerd.image.name": "docker.io/library/b:2", refName: "2"}
 			return []v1.Descriptor{calledAs(w.tiny(here, "a"), "1"), b}
 		}, tag: "docker.io/library/b:2", want: "b"},
 		"no name given": {index: func(w *writer) []v1.Descriptor {
