@@ -77,8 +77,8 @@ type Known struct {
 	VEX     []VEX
 }
 
-// Judge says whether an image may run by the reports that are bound to it and young
-// enough; one is needed at least. The error is non-nil whenever the image must
+// Judge says whether an image may run, by the reports that are bound to it and
+// young enough; one is needed at least. The error is non-nil whenever the image must
 // not run: for findings it wraps ErrBlocked and the verdict is whole.
 func Judge(policy spec.Vulnerabilities, known Known, subject Subject, now time.Time) (Verdict, error) {
 	shown := name(subject.Name)

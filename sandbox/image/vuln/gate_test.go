@@ -114,6 +114,7 @@ func TestGateRefuses(t *testing.T) {
 			{"another image", nil, foreign, now, "is of another image"},
 			{"stale", nil, subject, now.Add(25 * time.Hour), "too old"},
 			{"future", nil, subject, report.Created.Add(-6 * time.Minute), "is from the future"},
+			{"future database", func(r *Report) { r.DB = now.Add(time.Hour) }, subject, now, "is from the future"},
 			{"no time", func(r *Report) { r.Created = time.Time{} }, subject, now, "does not say when it was made"},
 			{"no digest", func(r *Report) { r.ImageID, r.Digests, r.Subject = "", nil, "" }, subject, now, "does not say which image"},
 			{"old database", func(r *Report) { r.DB = now.Add(-25 * time.Hour) }, subject, now, "too old a database"},

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 var update = flag.Bool("update", false, "write testdata/golden")
@@ -137,4 +138,23 @@ func table(t *testing.T, v Verdict) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// TestSARIFIsValid: by the official schema.
+func TestSARIFIsValid(t *testing.T) {
+	s, err := jsonschema.NewCompiler().Compile("../sarif/testdata/sarif-schema-2.1.0.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := SARIF(golden(t), "1.2.3", subject).Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Validate(doc); err != nil {
+		t.Error(err)
+	}
 }

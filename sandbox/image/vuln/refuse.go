@@ -20,9 +20,9 @@ func usable(r Report, policy spec.Vulnerabilities, subject Subject, now time.Tim
 	switch {
 	case r.Created.IsZero():
 		return problem.New(formats, "image %s: the report of %s does not say when it was made", shown, r.Tool)
-	case r.Created.After(now.Add(skew)):
+	case r.Created.After(now.Add(skew)) || r.DB.After(now.Add(skew)):
 		return problem.New("set the clock of the machine that scanned, or of this one",
-			"image %s: the report of %s is from the future (%s)", shown, r.Tool, r.Created.UTC().Format(time.RFC3339))
+			"image %s: the report of %s, or its database, is from the future (%s)", shown, r.Tool, r.latest().UTC().Format(time.RFC3339))
 	case now.Sub(r.Created) > policy.MaxAge:
 		return problem.New(again, "image %s: the report of %s is too old (%s)", shown, r.Tool, r.Created.UTC().Format(time.RFC3339))
 	case !r.DB.IsZero() && now.Sub(r.DB) > policy.MaxAge:
@@ -73,6 +73,14 @@ func (r Report) oldest(now time.Time) time.Time {
 		out = r.DB
 	}
 	return out
+}
+
+// latest is the later of what the report is made of.
+func (r Report) latest() time.Time {
+	if r.DB.After(r.Created) {
+		return r.DB
+	}
+	return r.Created
 }
 
 // How many findings a message lists.

@@ -75,6 +75,9 @@ func Scan(ctx context.Context, layout string, s Scanner) (Report, error) {
 	if out.DB.IsZero() && s.Name == "trivy" {
 		out.DB = trivyDB(s.Cache)
 	}
+	if out.DB.IsZero() {
+		return Report{}, problem.New(s.hint(), "%s does not say how old its database is", s.Name)
+	}
 	return out, nil
 }
 
@@ -85,7 +88,7 @@ func (s Scanner) arguments(layout string) ([]string, error) {
 		return []string{
 			"image", "--input", layout, "--format", "json", "--quiet", "--scanners", "vuln",
 			"--severity", "UNKNOWN,LOW,MEDIUM,HIGH,CRITICAL", "--cache-dir", filepath.Join(s.Cache, "trivy"),
-			"--skip-db-update", "--skip-java-db-update", "--offline-scan", "--skip-version-check",
+			"--skip-db-update", "--skip-java-db-update", "--offline-scan", "--skip-version-check", "--timeout", longestScan.String(),
 		}, nil
 	case "grype":
 		return []string{"oci-dir:" + layout, "--output", "json", "--quiet"}, nil
@@ -100,6 +103,7 @@ func (s Scanner) environment(home string) []string {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
 		"HOME=" + home, "TMPDIR=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + s.Cache,
 		"GRYPE_DB_AUTO_UPDATE=false", "GRYPE_CHECK_FOR_APP_UPDATE=false", "GRYPE_TIMESTAMP=true",
+		"GRYPE_DB_VALIDATE_AGE=false", // how old a database may be is the policy's to say
 	}
 }
 

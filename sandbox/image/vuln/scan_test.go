@@ -3,6 +3,7 @@ package vuln
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,15 @@ func fake(t *testing.T, script string) (s Scanner, here string) {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nhere='"+here+"' report='"+report+"'\n"+script+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return Scanner{Name: "trivy", Path: path, Cache: filepath.Join(here, "cache")}, here
+	s = Scanner{Name: "trivy", Path: path, Cache: filepath.Join(here, "cache")}
+	dated(t, s, time.Now())
+	return s, here
+}
+
+// dated gives trivy a database of a time.
+func dated(t *testing.T, s Scanner, updated time.Time) {
+	t.Helper()
+	put(t, filepath.Join(s.Cache, "trivy/db/metadata.json"), fmt.Appendf(nil, `{"Version":2,"UpdatedAt":%q}`, updated.Format(time.RFC3339)))
 }
 
 func lines(t *testing.T, path string) []string {
@@ -65,7 +74,7 @@ func TestScanArguments(t *testing.T) {
 	}
 	for _, v := range lines(t, here+"/env") {
 		key, value, _ := strings.Cut(v, "=")
-		if !slices.Contains([]string{"PATH", "LC_ALL", "HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "GRYPE_DB_AUTO_UPDATE", "GRYPE_CHECK_FOR_APP_UPDATE", "GRYPE_TIMESTAMP", "PWD", "SHLVL", "_", "OLDPWD"}, key) {
+		if !slices.Contains([]string{"PATH", "LC_ALL", "HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "GRYPE_DB_AUTO_UPDATE", "GRYPE_CHECK_FOR_APP_UPDATE", "GRYPE_TIMESTAMP", "GRYPE_DB_VALIDATE_AGE", "PWD", "SHLVL", "_", "OLDPWD"}, key) {
 			t.Errorf("the scanner got %s", v)
 		}
 		if key == "HOME" && value != lines(t, here+"/cwd")[0] {
@@ -184,20 +193,20 @@ func TestScanLies(t *testing.T) {
 }
 
 func TestTrivyDatabaseIsDated(t *testing.T) {
-	s, here := fake(t, `cat $report`)
-	db := filepath.Join(here, "cache", "trivy", "db")
-	if err := os.MkdirAll(db, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(db, "metadata.json"), []byte(`{"Version":2,"UpdatedAt":"2026-01-01T00:00:00Z"}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	s, _ := fake(t, `cat $report`)
+	dated(t, s, now.AddDate(-1, 0, 0))
 	r, err := Scan(t.Context(), "/x", s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Judge(policy("high"), Known{Reports: []Report{r}}, subject, time.Now()); err == nil || !strings.Contains(err.Error(), "too old a database (2026-01-01") {
+	if _, err := Judge(policy("high"), Known{Reports: []Report{r}}, subject, time.Now()); err == nil || !strings.Contains(err.Error(), "too old a database (2025-11-21") {
 		t.Errorf("a scan of now with an old database: %v", err)
+	}
+	if err := os.RemoveAll(s.Cache); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Scan(t.Context(), "/x", s); err == nil || !strings.Contains(err.Error(), "how old its database is") {
+		t.Errorf("a database without a date: %v", err)
 	}
 }
 
