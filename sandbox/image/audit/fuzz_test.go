@@ -111,6 +111,7 @@ func FuzzMaskLine(f *testing.F) {
 	f.Add("RUN |2 TOKEN=\"a b c\" PW_SECRET='x' https://me:hunter2@a.example")
 	f.Add("ENV DB_PASSWORD hunter2 " + githubToken())
 	f.Add(`TOKEN=" "0 API_KEY='a'"b" PW_TOKEN="never ends`)
+	f.Add("TOKEN=https://a:bcdef|@")
 	f.Add("--password=API_TOKEN=https://a:bcdefg@h " + pem("RSA "))
 	f.Fuzz(func(t *testing.T, line string) {
 		if len(line) > maxScannedLine {

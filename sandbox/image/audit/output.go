@@ -38,8 +38,11 @@ func Table(w io.Writer, findings []Finding) error {
 			fmt.Fprintf(&out, "%-*s  ", widths[j], cell)
 		}
 		if i > 0 {
-			f := findings[i-1]
-			fmt.Fprintf(&out, "    %s\n    mend: %s\n", f.Detail, f.Mend)
+			out.WriteString("    " + findings[i-1].Detail + "\n")
+			// Findings of a rule are mended alike: it is said after the last of them.
+			if i == len(findings) || findings[i].ID != findings[i-1].ID {
+				out.WriteString("    mend: " + findings[i-1].Mend + "\n")
+			}
 		}
 	}
 	_, err := io.WriteString(w, out.String())

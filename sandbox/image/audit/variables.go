@@ -44,8 +44,9 @@ func secretVariable(name, value string) bool {
 	return secretName(name) && !placeholder(value)
 }
 
-// paths and references to where a secret is are no secrets.
-var indirect = regexp.MustCompile(`^(?:/[\w./-]+|file:.*|[$\x60].*|%\w+%|\{\{.*|<.*>|\*+|[0-9]{1,4}|[a-z]+://[^:@/]*(?:/.*)?)$`)
+// indirect are paths and references to where a secret is, and what is masked
+// already.
+var indirect = regexp.MustCompile(`^(?:/[\w./-]+|file:.*|[$\x60].*|%\w+%|\{\{.*|<.*>|\*{3}.*|[0-9]{1,4}|[a-z]+://[^:@/]*(?:/.*)?)$`)
 
 var noSecrets = []string{
 	"", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "default", "required", "optional", "enabled", "disabled",
