@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -47,7 +48,7 @@ func checkPolicyFile(ctx context.Context, _ spec.Trust, s Subject) ([]Step, erro
 		return nil, problem.New("scope it as \"\" in "+path, "image %s cannot be judged by %s: %s", plain(s.Reference), path, plain(err.Error()))
 	}
 	if err := allowed(ctx, policy, ref, s); err != nil {
-		return nil, problem.New("see "+path+" for what it asks of "+ref.shown(), "image %s is refused by %s: %s", plain(s.Reference), path, plain(err.Error()))
+		return nil, problem.New("see "+path+" for what it asks of "+ref.shown(), "image %s is refused by %s: %s", plain(s.Reference), path, strings.TrimSuffix(plain(err.Error()), "."))
 	}
 	return []Step{{Name: "policy.json", Held: path + " allows " + ref.shown()}}, nil
 }

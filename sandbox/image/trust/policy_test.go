@@ -19,6 +19,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	ggcrtypes "github.com/google/go-containerregistry/pkg/v1/types"
 	"go.podman.io/image/v5/docker"
+	dockerarchive "go.podman.io/image/v5/docker/archive"
+	ociarchive "go.podman.io/image/v5/oci/archive"
 	"go.podman.io/image/v5/oci/layout"
 	"go.podman.io/image/v5/types"
 
@@ -140,12 +142,17 @@ func TestWhichPolicyFile(t *testing.T) {
 // TestScopesAreTheirs compares our scopes with those of containers/image.
 func TestScopesAreTheirs(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.tar"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		s      Subject
 		theirs func() (types.ImageReference, error)
 	}{
 		{Subject{Transport: "oci", Reference: "oci:" + dir + ":1"}, func() (types.ImageReference, error) { return layout.ParseReference(dir + ":1") }},
 		{Subject{Transport: "oci", Reference: "oci:" + dir}, func() (types.ImageReference, error) { return layout.ParseReference(dir) }},
+		{Subject{Transport: "oci-archive", Reference: "oci-archive:" + dir + "/a.tar:1"}, func() (types.ImageReference, error) { return ociarchive.ParseReference(dir + "/a.tar:1") }},
+		{Subject{Transport: "docker-archive", Reference: "docker-archive:/a.tar:app:1"}, func() (types.ImageReference, error) { return dockerarchive.ParseReference("/a.tar:app:1") }},
 		{Subject{Transport: "docker", Reference: "docker://a.b.example:5000/x/y:1"}, func() (types.ImageReference, error) { return docker.ParseReference("//a.b.example:5000/x/y:1") }},
 	} {
 		ours := must[*scoped](t)(scope(c.s))

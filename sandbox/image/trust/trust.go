@@ -9,7 +9,8 @@
 //
 // What is beside an image (signatures, attestations) is hostile until a key or
 // a certificate of the policy has verified it. Keys and trust roots are local
-// files: nothing is fetched to verify with.
+// files: nothing is fetched to verify with. What a key signed needs no log and
+// no timestamp; what an identity signed needs what its trust root names.
 //
 // A signature is for a digest, never for a name. cosign writes a name into its
 // older payloads (docker-reference) and does not check it, its newer bundles
