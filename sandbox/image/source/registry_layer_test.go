@@ -47,8 +47,8 @@ func rangeOf(t *testing.T, r *http.Request, size int) int {
 	return from
 }
 
-// partial answers with content from a position on, and cuts it after some bytes.
-func partial(w http.ResponseWriter, content string, from, cut int) {
+// sendPart answers with content from a position on, and cuts it after some bytes.
+func sendPart(w http.ResponseWriter, content string, from, cut int) {
 	if from > 0 {
 		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, len(content)-1, len(content)))
 	}
@@ -68,16 +68,16 @@ func TestLayerGoesOn(t *testing.T) {
 		asked  int
 	}{
 		{"in one go", 0, func(w http.ResponseWriter, r *http.Request, _ int) {
-			partial(w, content, rangeOf(t, r, len(content)), len(content))
+			sendPart(w, content, rangeOf(t, r, len(content)), len(content))
 		}, 1},
 		{"from the middle", 150_000, func(w http.ResponseWriter, r *http.Request, _ int) {
-			partial(w, content, rangeOf(t, r, len(content)), len(content))
+			sendPart(w, content, rangeOf(t, r, len(content)), len(content))
 		}, 1},
 		{"the connection drops three times", 0, func(w http.ResponseWriter, r *http.Request, _ int) {
-			partial(w, content, rangeOf(t, r, len(content)), 60_000)
+			sendPart(w, content, rangeOf(t, r, len(content)), 60_000)
 		}, 4},
 		{"without ranges", 1000, func(w http.ResponseWriter, _ *http.Request, n int) {
-			partial(w, content, 0, 60_000*n)
+			sendPart(w, content, 0, 60_000*n)
 		}, 4},
 		{"without a length", 0, func(w http.ResponseWriter, r *http.Request, n int) {
 			from := rangeOf(t, r, len(content))
@@ -96,10 +96,10 @@ func TestLayerGoesOn(t *testing.T) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
-			partial(w, content, rangeOf(t, r, len(content)), 120_000)
+			sendPart(w, content, rangeOf(t, r, len(content)), 120_000)
 		}, 4},
 		{"stalls in the middle", 0, func(w http.ResponseWriter, r *http.Request, n int) {
-			partial(w, content, rangeOf(t, r, len(content)), 120_000)
+			sendPart(w, content, rangeOf(t, r, len(content)), 120_000)
 			if n == 1 {
 				w.(http.Flusher).Flush()
 				<-r.Context().Done()
@@ -150,7 +150,7 @@ func TestHostileLayers(t *testing.T) {
 		}, "it sends 10000000000 bytes"},
 		{"shorter than it is", 0, func(w http.ResponseWriter, _ *http.Request, _ int) { fmt.Fprint(w, "short") }, "it sends 5 bytes"},
 		{"always cut", 0, func(w http.ResponseWriter, r *http.Request, _ int) {
-			partial(w, content, rangeOf(t, r, len(content)), 10)
+			sendPart(w, content, rangeOf(t, r, len(content)), 10)
 		}, "the connection broke"},
 		{"never a byte", 0, func(w http.ResponseWriter, r *http.Request, _ int) {
 			w.(http.Flusher).Flush()
@@ -197,7 +197,7 @@ func TestLayerEndsWhereItShould(t *testing.T) {
 func TestLayerIsGivenUp(t *testing.T) {
 	content := bytesOf(100_000)
 	l := layerFrom(t, content, func(w http.ResponseWriter, r *http.Request, _ int) {
-		partial(w, content, 0, 50_000)
+		sendPart(w, content, 0, 50_000)
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})

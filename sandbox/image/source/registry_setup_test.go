@@ -3,6 +3,8 @@ package source
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -312,3 +314,5 @@ func bytesOf(n int) string {
 	}
 	return b.String()[:n]
 }
+
+func tlsWith(pool *x509.CertPool) *tls.Config { return &tls.Config{RootCAs: pool} }
