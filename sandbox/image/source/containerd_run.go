@@ -17,6 +17,7 @@ import (
 	"github.com/BurntSushi/toml"
 	"golang.org/x/sys/unix"
 
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -93,8 +94,12 @@ func (c *containerd) root() string {
 	if file == "" {
 		file = "/etc/containerd/config.toml"
 	}
+	text, err := readBounded(file, bounds.Metadata)
+	if err != nil {
+		return containerdRoot
+	}
 	var config struct{ Root string }
-	if _, err := toml.DecodeFile(file, &config); err == nil && filepath.IsAbs(config.Root) {
+	if _, err := toml.Decode(string(text), &config); err == nil && filepath.IsAbs(config.Root) {
 		return config.Root
 	}
 	return containerdRoot

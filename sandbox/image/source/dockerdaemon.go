@@ -63,11 +63,11 @@ func (d *docker) find(ctx context.Context, ref image.Reference, o Options) (*Ima
 		return nil, notThere("cannot prove digests", "leave the digest out, or name the registry: docker://"+ref.Path,
 			"dockerd keeps no manifest with which %s could be checked", ref)
 	}
-	files, err := d.tagFiles(ctx)
-	if err != nil {
+	var info dockerInfo
+	if err := d.get(ctx, "/info", &info); err != nil {
 		return nil, err
 	}
-	before, err := stampsOf(files, nil)
+	before, err := stampsOf(info.tagFiles(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -125,26 +125,26 @@ var driverName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 // boltFile is where containerd keeps its names, below its root.
 const boltFile = "io.containerd.metadata.v1.bolt/meta.db"
 
-// tagFiles are the files that may change when docker's names change.
-func (d *docker) tagFiles(ctx context.Context) ([]string, error) {
-	var info struct {
-		DockerRootDir string
-		Driver        string
-		DriverStatus  [][]string
+// dockerInfo is what dockerd says about itself.
+type dockerInfo struct {
+	DockerRootDir string
+	Driver        string
+	DriverStatus  [][]string
+}
+
+// tagFiles are the files that may change when docker's names change; none when
+// it does not say where they are.
+func (i dockerInfo) tagFiles() []string {
+	if !filepath.IsAbs(i.DockerRootDir) || !driverName.MatchString(i.Driver) {
+		return nil
 	}
-	if err := d.get(ctx, "/info", &info); err != nil {
-		return nil, err
-	}
-	if !filepath.IsAbs(info.DockerRootDir) || !driverName.MatchString(info.Driver) {
-		return nil, nil
-	}
-	for _, pair := range info.DriverStatus {
+	for _, pair := range i.DriverStatus {
 		if len(pair) == 2 && pair[0] == "driver-type" && strings.HasPrefix(pair[1], "io.containerd.snapshotter") {
 			return []string{
-				filepath.Join(info.DockerRootDir, "containerd/daemon", boltFile),
+				filepath.Join(i.DockerRootDir, "containerd/daemon", boltFile),
 				filepath.Join(containerdRoot, boltFile),
-			}, nil
+			}
 		}
 	}
-	return []string{filepath.Join(info.DockerRootDir, "image", info.Driver, "repositories.json")}, nil
+	return []string{filepath.Join(i.DockerRootDir, "image", i.Driver, "repositories.json")}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/spec/problem"
@@ -41,7 +43,12 @@ func says(t *testing.T, answers map[string]http.HandlerFunc) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := find(t, "docker-archive:"+file, testOptions(t))
+	return saysAll(t, saved, hashBytes(find(t, "docker-archive:"+file, testOptions(t)).Config), answers)
+}
+
+// saysAll is a dockerd that exports saved as the image of that id.
+func saysAll(t *testing.T, saved []byte, id v1.Hash, answers map[string]http.HandlerFunc) string {
+	t.Helper()
 	return fakeDocker(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Api-Version", "1.41")
 		path := strings.TrimPrefix(r.URL.Path, "/v1.41")
@@ -53,7 +60,7 @@ func says(t *testing.T, answers map[string]http.HandlerFunc) string {
 		case path == "/info":
 			fmt.Fprint(w, `{"DockerRootDir":"/nonexistent","Driver":"overlay2"}`)
 		case path == "/images/app:1/json":
-			fmt.Fprintf(w, `{"Id":%q}`, hashBytes(id.Config))
+			fmt.Fprintf(w, `{"Id":%q}`, id)
 		case path == "/images/app:1/get":
 			w.Write(saved)
 		default:
@@ -214,15 +221,60 @@ func TestDockerFiles(t *testing.T) {
 		"a strange name": {`{"DockerRootDir":"/d","Driver":"../../x"}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, err := dialDocker(t.Context(), says(t, map[string]http.HandlerFunc{"/info": gives(c.info)}))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.close()
-			got, err := d.tagFiles(t.Context())
+			var info dockerInfo
+			err := decode([]byte(c.info), &info, "answer")
+			got := info.tagFiles()
 			if err != nil || fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("%v, %v, want %v", got, err, c.want)
 			}
 		})
 	}
+}
+
+// Since version 25 dockerd exports a layout. With its own store the manifest
+// in it was made for the export, with containerd's it is the published one.
+func TestDockerExportsALayout(t *testing.T) {
+	o := testOptions(t)
+	want, archive := written(t, o)
+	saved, err := os.ReadFile(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		id   v1.Hash
+		made bool
+	}{
+		"its own store": {hashBytes(want.Config), true},
+		"containerd's":  {want.Digest, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, err := findImpatiently(t.Context(), saysAll(t, saved, c.id, nil), "app:1", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer found.Close()
+			if found.Made != c.made || found.Digest != want.Digest {
+				t.Errorf("made %v, digest %s", found.Made, found.Digest)
+			}
+		})
+	}
+}
+
+// FuzzDockerInfo reads any bytes as what dockerd says about itself. No path
+// leaves the directory that it names.
+func FuzzDockerInfo(f *testing.F) {
+	f.Add([]byte(`{"DockerRootDir":"/d","Driver":"overlay2","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}`))
+	f.Add([]byte(`{"DockerRootDir":"/d/../../x","Driver":"..","DriverStatus":[[]]}`))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		var info dockerInfo
+		if decode(answer, &info, "answer") != nil {
+			return
+		}
+		for _, file := range info.tagFiles() {
+			below := strings.HasPrefix(file, strings.TrimSuffix(filepath.Clean(info.DockerRootDir), "/")+"/")
+			if !filepath.IsAbs(file) || !below && file != containerdRoot+"/"+boltFile {
+				t.Fatalf("%q is not below %q", file, info.DockerRootDir)
+			}
+		}
+	})
 }
