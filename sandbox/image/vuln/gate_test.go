@@ -198,8 +198,17 @@ func TestTwoReportsAreOne(t *testing.T) {
 		if ids(v.All) != "123" || ids(v.Blocked) != "123" {
 			t.Errorf("all %q, blocked %q", ids(v.All), ids(v.Blocked))
 		}
-		if v.Expires != b.Created.Add(24*time.Hour).UTC() && v.Expires.After(b.DB.Add(24*time.Hour)) {
-			t.Errorf("expires %s", v.Expires)
+	}
+}
+
+// TestTheOldestReportExpiresFirst, in whatever order they come.
+func TestTheOldestReportExpiresFirst(t *testing.T) {
+	young, old := read(t, "trivy.json"), read(t, "trivy.json")
+	old.Created = now.Add(-20 * time.Hour)
+	for _, reports := range [][]Report{{young, old}, {old, young}} {
+		v, _ := Judge(policy("high"), Known{Reports: reports}, subject, now)
+		if want := now.Add(4 * time.Hour); !v.Expires.Equal(want) || len(v.Evidence) != 2 {
+			t.Errorf("expires %s, want %s", v.Expires, want)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func productCovers(p openvex.Product, f Finding, subject Subject) bool {
 // enough: what was true of one build need not be of the next.
 func isImage(c openvex.Component, subject Subject) bool {
 	for _, p := range purls(c) {
-		if p.Type == packageurl.TypeOCI && slices.Contains(subject.all(), p.Version) {
+		if (p.Type == packageurl.TypeOCI || p.Type == packageurl.TypeDocker) && slices.Contains(subject.all(), p.Version) {
 			return true
 		}
 	}

@@ -23,6 +23,8 @@ func TestVEXMatches(t *testing.T) {
 		{"image", `"name":"CVE-2099-0001"`, image, true},
 		{"image by its purl identifier", `"name":"CVE-2099-0001"`, `"@id":"urn:x","identifiers":{"purl":"pkg:oci/app@` + manifestDigest + `?repository_url=example.org/app"}`, true},
 		{"image by its hash", `"name":"CVE-2099-0001"`, `"@id":"urn:x","hashes":{"sha-256":"` + strings.TrimPrefix(configDigest, "sha256:") + `"}`, true},
+		{"image in Docker's words", `"name":"CVE-2099-0001"`, `"@id":"pkg:docker/acme/app@` + manifestDigest + `"`, true},
+		{"a package of the same digest", `"name":"CVE-2099-0001"`, `"@id":"pkg:generic/app@` + manifestDigest + `"`, false},
 		{"another image", `"name":"CVE-2099-0001"`, `"@id":"pkg:oci/app@` + otherDigest + `"`, false},
 		{"image without a digest", `"name":"CVE-2099-0001"`, `"@id":"pkg:oci/app"`, false},
 		{"image with a tag", `"name":"CVE-2099-0001"`, `"@id":"pkg:oci/app@1.0"`, false},
