@@ -13,7 +13,7 @@ import (
 const (
 	maxBinary   = 16 << 20
 	maxPackages = 330
-	tags        = "netgo osusergo seccomp"
+	tags        = "netgo osusergo seccomp containers_image_openpgp exclude_graphdriver_btrfs"
 )
 
 // unlinked are packages the launcher does without, and why.

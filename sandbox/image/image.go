@@ -35,7 +35,7 @@ func ParsePull(s string) (Pull, error) {
 	case PullMissing, PullAlways, PullNever:
 		return p, nil
 	}
-	return "", problem.New("write always, missing or never", "--pull %q is not known", s)
+	return "", problem.New("write always, missing or never", "%q is none of them", s)
 }
 
 // Options says where images are kept, what they must satisfy, and who fetches

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,8 +14,16 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// DefaultStore is where images are kept.
+// DefaultStore is where images are kept, unless the variable SAFE_RUN_STORE
+// names another directory.
 const DefaultStore = "/var/lib/safe-run"
+
+const storeVariable = "SAFE_RUN_STORE"
+
+// storeDir is the directory that is meant by dir, which may be empty.
+func storeDir(dir string) string {
+	return cmp.Or(dir, os.Getenv(storeVariable), DefaultStore)
+}
 
 // Store is a directory of images:
 //
@@ -36,9 +45,7 @@ var storeDirs = []string{"blobs", "images", "layers", "locks", "partial", "refs"
 // and be writable for nobody else. errors.Is(err, fs.ErrNotExist) when there
 // is none.
 func OpenStore(dir string) (*Store, error) {
-	if dir == "" {
-		dir = DefaultStore
-	}
+	dir = storeDir(dir)
 	abs, err := filepath.Abs(dir)
 	if err == nil {
 		abs, err = filepath.EvalSymlinks(abs)
@@ -65,9 +72,7 @@ func OpenStore(dir string) (*Store, error) {
 // CreateStore opens the store at dir and makes what is missing of it, whatever
 // the umask.
 func CreateStore(dir string) (*Store, error) {
-	if dir == "" {
-		dir = DefaultStore
-	}
+	dir = storeDir(dir)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, problem.New("name another directory with --store", "image store %s: %w", dir, err)
 	}
