@@ -17,7 +17,7 @@ func TestAttestations(t *testing.T) {
 	virtual := newSigstore(t)
 	trusted := virtual.trustRoot(t, false)
 	vuln := statement(vulnPredicate, theDigest)
-	keyless := byIdentity(trusted, spec.Identity{Issuer: issuer, Subject: alice})
+	keyless := byIdentity(trusted, alice)
 	two := spec.Trust{Signatures: []spec.SignedBy{{Name: "build", Keys: []string{wrong.path}}, {Name: "scan", Keys: []string{right.path}}}}
 
 	for _, c := range []struct {
@@ -29,11 +29,11 @@ func TestAttestations(t *testing.T) {
 	}{
 		{"bundle", byKeys(right.path), right.bundle(t, vuln), "key " + right.path, ""},
 		{"legacy", byKeys(right.path), right.legacyAttestation(t, vuln), "key " + right.path, ""},
-		{"identity", keyless, virtual.bundle(t, alice, issuer, vuln, time.Now().Add(time.Minute)), "identity " + alice + " by issuer " + issuer, ""},
-		{"identity, legacy", keyless, virtual.legacyAttestation(t, alice, vuln), "identity " + alice + " by issuer " + issuer, ""},
-		{"other identity, legacy", keyless, virtual.legacyAttestation(t, "bob@example.com", vuln), "", "has a certificate for bob@example.com"},
+		{"identity", keyless, virtual.bundle(t, alice, vuln, time.Now().Add(time.Minute)), "identity " + alice.Subject + " by issuer " + issuer, ""},
+		{"identity, legacy", keyless, virtual.legacyAttestation(t, alice, vuln), "identity " + alice.Subject + " by issuer " + issuer, ""},
+		{"other identity, legacy", keyless, virtual.legacyAttestation(t, bob, vuln), "", "has a certificate for bob@example.com"},
 		{"one of two signers", two, right.bundle(t, vuln), "key " + right.path, ""},
-		{"other identity", keyless, virtual.bundle(t, "bob@example.com", issuer, vuln, time.Now().Add(time.Minute)), "", "has a certificate for bob@example.com"},
+		{"other identity", keyless, virtual.bundle(t, bob, vuln, time.Now().Add(time.Minute)), "", "has a certificate for bob@example.com"},
 		{"wrong key", byKeys(right.path), wrong.bundle(t, vuln), "", "is by another key than right.pub"},
 		{"legacy, wrong key", byKeys(right.path), wrong.legacyAttestation(t, vuln), "", "is by another key than right.pub"},
 		{"other digest", byKeys(right.path), right.bundle(t, statement(vulnPredicate, anotherDigest)), "", "is for another digest"},

@@ -60,7 +60,7 @@ func FuzzBundle(f *testing.F) {
 	for _, b := range []source.Blob{
 		p.bundle(f, statement(signPredicate, theDigest)), p.legacyAttestation(f, statement(signPredicate, theDigest)),
 		p.legacy(f, simplePayload(simpleType, theDigest)), virtual.loggedBundle(f, bundle03, statement(signPredicate, theDigest)),
-		virtual.legacy(f, alice, issuer, simplePayload(simpleType, theDigest)),
+		virtual.legacy(f, alice, simplePayload(simpleType, theDigest)),
 	} {
 		f.Add(b.MediaType, b.Data, b.Annotations[signatureAnnotation], b.Annotations[certificateAnnotation], b.Annotations[logAnnotation])
 	}

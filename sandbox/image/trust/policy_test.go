@@ -133,8 +133,8 @@ func TestWhichPolicyFile(t *testing.T) {
 			t.Errorf("%v: %+v, %v", c.files, v, err)
 		}
 	}
-	t.Setenv("XDG_CONFIG_HOME", "/home/user/.config")
-	if got := strings.Join(DefaultPolicyFiles(), " "); got != "/home/user/.config/containers/policy.json /etc/containers/policy.json" {
+	t.Setenv("XDG_CONFIG_HOME", "/config")
+	if got := strings.Join(DefaultPolicyFiles(), " "); got != "/config/containers/policy.json /etc/containers/policy.json" {
 		t.Errorf("default: %s", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -101,7 +102,11 @@ func (w signer) signature(all []signed, s Subject) (string, error) {
 		}
 		reasons = append(reasons, reason)
 	}
-	return "", problem.New(w.hint(s), "image %s is not signed as %q asks: %s", plain(s.Reference), plain(w.name), summary("signature", reasons))
+	what := "signature"
+	if slices.ContainsFunc(all, func(one signed) bool { return one.broken == "" && one.claim.predicateType != signPredicate }) {
+		what = "attachment"
+	}
+	return "", problem.New(w.hint(s), "image %s is not signed as %q asks: %s", plain(s.Reference), plain(w.name), summary(what, reasons))
 }
 
 // noSignature says why s cannot be a signature of these digests, whoever made
@@ -200,7 +205,7 @@ func (w signer) hint(s Subject) string {
 	if len(w.keys) > 0 {
 		return "sign it: cosign sign --key KEY " + s.at()
 	}
-	return "sign it: cosign sign " + s.at()
+	return "sign it as one of its identities: cosign sign " + s.at()
 }
 
 // summary says in one line why none of what was found counts.

@@ -19,6 +19,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/tlog"
 
 	"github.com/safe-run/safe-run/sandbox/image/source"
+	"github.com/safe-run/safe-run/spec"
 )
 
 // sigstore is a certificate authority, a log and a timestamp authority in
@@ -51,15 +52,18 @@ func (s sigstore) trustRoot(t testing.TB, certificateLogs bool) string {
 	return path
 }
 
-const (
-	alice  = "alice@example.com"
-	issuer = "https://accounts.example.com"
+const issuer = "https://accounts.example.com"
+
+// Two who may be signed as.
+var (
+	alice = spec.Identity{Issuer: issuer, Subject: "alice@example.com"}
+	bob   = spec.Identity{Issuer: issuer, Subject: "bob@example.com"}
 )
 
 // bundle signs a statement as an identity, at a time of the log.
-func (s sigstore) bundle(t testing.TB, who, by string, payload []byte, at time.Time) source.Blob {
+func (s sigstore) bundle(t testing.TB, who spec.Identity, payload []byte, at time.Time) source.Blob {
 	t.Helper()
-	e := must[*ca.TestEntity](t)(s.AttestAtTimeHashedRekordV2(who, by, payload, at))
+	e := must[*ca.TestEntity](t)(s.AttestAtTimeHashedRekordV2(who.Subject, who.Issuer, payload, at))
 	b := &protobundle.Bundle{MediaType: bundle03, VerificationMaterial: material(t, e)}
 	content, err := e.SignatureContent()
 	if err != nil {
@@ -95,7 +99,7 @@ func material(t testing.TB, e *ca.TestEntity) *protobundle.VerificationMaterial 
 // bundle.
 func (s sigstore) loggedBundle(t testing.TB, version string, payload []byte) source.Blob {
 	t.Helper()
-	e := must[*ca.TestEntity](t)(s.AttestAtTime(alice, issuer, payload, time.Now().Add(time.Minute), true))
+	e := must[*ca.TestEntity](t)(s.AttestAtTime(alice.Subject, issuer, payload, time.Now().Add(time.Minute), true))
 	content, err := e.SignatureContent()
 	if err != nil {
 		t.Fatal(err)
@@ -110,9 +114,9 @@ func (s sigstore) loggedBundle(t testing.TB, version string, payload []byte) sou
 }
 
 // legacyAttestation attests as an identity, in the older format.
-func (s sigstore) legacyAttestation(t testing.TB, who string, payload []byte) source.Blob {
+func (s sigstore) legacyAttestation(t testing.TB, who spec.Identity, payload []byte) source.Blob {
 	t.Helper()
-	e := must[*ca.TestEntity](t)(s.AttestAtTime(who, issuer, payload, time.Now().Add(time.Minute), false))
+	e := must[*ca.TestEntity](t)(s.AttestAtTime(who.Subject, who.Issuer, payload, time.Now().Add(time.Minute), false))
 	content, err := e.SignatureContent()
 	if err != nil {
 		t.Fatal(err)
@@ -130,9 +134,9 @@ func (s sigstore) legacyAttestation(t testing.TB, who string, payload []byte) so
 }
 
 // legacy signs a payload as an identity, in the older format.
-func (s sigstore) legacy(t testing.TB, who, by string, payload []byte) source.Blob {
+func (s sigstore) legacy(t testing.TB, who spec.Identity, payload []byte) source.Blob {
 	t.Helper()
-	e := must[*ca.TestEntity](t)(s.Sign(who, by, payload))
+	e := must[*ca.TestEntity](t)(s.Sign(who.Subject, who.Issuer, payload))
 	content, err := e.VerificationContent()
 	if err != nil {
 		t.Fatal(err)
