@@ -71,6 +71,7 @@ func (a *authorizer) answer(ctx context.Context, wanted []challenge, used string
 	if err != nil {
 		return "", err
 	}
+	a.e.known.Store(login != (types.DockerAuthConfig{}))
 	for _, c := range wanted {
 		switch {
 		case c.scheme == "bearer":
@@ -87,7 +88,7 @@ func (a *authorizer) answer(ctx context.Context, wanted []challenge, used string
 			return a.header, nil
 		}
 	}
-	return "", &statusError{code: http.StatusUnauthorized, known: login != (types.DockerAuthConfig{})}
+	return "", &statusError{code: http.StatusUnauthorized}
 }
 
 // credentialsFor reads auth.json and asks credential helpers. What they print

@@ -32,10 +32,8 @@ func (e *endpoint) token(ctx context.Context, c challenge, login types.DockerAut
 		return "", err
 	}
 	defer drain(resp.Body)
-	known := login != (types.DockerAuthConfig{})
 	if resp.StatusCode != http.StatusOK {
 		status := newStatusError(resp)
-		status.known = known
 		if status.code == http.StatusBadRequest || status.code == http.StatusNotFound {
 			status.code = http.StatusUnauthorized // of the token, not of the image
 		}

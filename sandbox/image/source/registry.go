@@ -36,6 +36,7 @@ func (r *registries) find(ctx context.Context, name reference.Named, o Options) 
 	if err != nil {
 		return nil, err
 	}
+	var mirrors []string
 	for n, place := range places {
 		var found *Image
 		var e *endpoint
@@ -51,7 +52,11 @@ func (r *registries) find(ctx context.Context, name reference.Named, o Options) 
 		}
 		if n < len(places)-1 {
 			o.note("mirror %s: %v", reference.Domain(place.Reference), err)
+			mirrors = append(mirrors, place.Reference.Name())
 		}
+	}
+	if len(mirrors) > 0 {
+		return nil, problem.New(problem.HintOf(err), "%w; nor does a mirror have it: %s", err, list(mirrors))
 	}
 	return nil, err
 }
@@ -87,6 +92,7 @@ type endpoint struct {
 	insecure bool        // says registries.conf
 	hasPort  bool        // in its name
 	plain    atomic.Bool // it turned out to speak http without TLS
+	known    atomic.Bool // there are credentials for it
 	guard    *guard
 	base     *http.Transport
 	client   *http.Client

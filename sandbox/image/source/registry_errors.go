@@ -23,7 +23,6 @@ import (
 type statusError struct {
 	code  int
 	after time.Duration // how long the registry wants us to wait; 0 when it does not say
-	known bool          // credentials were sent
 }
 
 func (s *statusError) Error() string {
@@ -33,9 +32,6 @@ func (s *statusError) Error() string {
 func newStatusError(resp *http.Response) *statusError {
 	s := &statusError{code: resp.StatusCode}
 	s.after = retryAfter(resp.Header.Get("Retry-After"))
-	if resp.Request != nil {
-		s.known = resp.Request.Header.Get("Authorization") != ""
-	}
 	return s
 }
 
@@ -56,7 +52,8 @@ var errNoProgress = errors.New("it stopped answering")
 // explain says in a line what went wrong at the registry, and what to do. URLs
 // are left out: those that storage services sign are as good as a password.
 func (e *endpoint) explain(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	// Not errors.Is: a timeout of package net is a DeadlineExceeded to it.
+	if err == nil || err == context.Canceled || err == context.DeadlineExceeded {
 		return err
 	}
 	what, hint := e.reason(err)
@@ -77,7 +74,12 @@ func (e *endpoint) reason(err error) (what, hint string) {
 	if what, hint := e.reasonOfTLS(err); what != "" {
 		return what, hint
 	}
+	return e.reasonOfNetwork(err)
+}
+
+func (e *endpoint) reasonOfNetwork(err error) (what, hint string) {
 	var dns *net.DNSError
+	var late net.Error
 	switch {
 	case errors.As(err, &dns):
 		return "its name " + oneLine(dns.Name) + " cannot be resolved", "check the name, and the network: getent hosts " + oneLine(dns.Name)
@@ -87,6 +89,8 @@ func (e *endpoint) reason(err error) (what, hint string) {
 		return "it cannot be reached", "check the network"
 	case dropped(err):
 		return "the connection broke", "try again"
+	case errors.As(err, &late) && late.Timeout():
+		return "it does not answer", "check that it runs, the network, and firewalls on the way"
 	}
 	var u *url.Error // its text has the URL
 	if errors.As(err, &u) {
@@ -101,7 +105,7 @@ func (e *endpoint) reasonOfStatus(s *statusError) (what, hint string) {
 	case http.StatusNotFound:
 		return "there is no " + e.named(), "check the name and the tag"
 	case http.StatusUnauthorized, http.StatusForbidden:
-		if s.known {
+		if e.known.Load() {
 			return "it does not let us read " + e.named() + " with the stored credentials", "check the name; then log in again: " + login
 		}
 		return "it does not let us read " + e.named() + " without logging in", "check the name; if it is right: " + login

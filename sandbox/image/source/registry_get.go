@@ -27,19 +27,6 @@ type request struct {
 	isURL bool
 }
 
-// get asks until there is an answer, a few times. An answer is 200 or 206.
-func (e *endpoint) get(ctx context.Context, r request) (*answer, error) {
-	for n := 1; ; n++ {
-		a, err := e.once(ctx, r)
-		if err == nil {
-			return a, nil
-		}
-		if n == attempts || !e.waitBefore(ctx, err, n) {
-			return nil, err
-		}
-	}
-}
-
 // waitBefore waits before the next attempt, and reports whether one makes sense.
 func (e *endpoint) waitBefore(ctx context.Context, err error, n int) bool {
 	wait := e.r.pause << (n - 1)
@@ -131,47 +118,6 @@ func because(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
-}
-
-// answer is a body that is given up when its server makes no progress. Only
-// the time in which we wait for the server counts.
-type answer struct {
-	*http.Response
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-	idle   time.Duration
-
-	waited time.Duration // since the last progress
-	came   int           // bytes in that time
-}
-
-// Read implements io.Reader.
-func (a *answer) Read(p []byte) (int, error) {
-	start := time.Now()
-	a.timer.Reset(a.idle)
-	n, err := a.Body.Read(p)
-	a.timer.Stop()
-	a.came += n
-	if a.waited += time.Since(start); a.waited > a.idle && a.came < progress {
-		a.cancel(errNoProgress)
-		return n, errNoProgress
-	}
-	if a.came >= progress {
-		a.waited, a.came = 0, 0
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = because(a.ctx, err)
-	}
-	return n, err
-}
-
-// Close implements io.Closer. The connection is used again when the body was
-// read to its end.
-func (a *answer) Close() error {
-	a.timer.Stop()
-	defer a.cancel(nil)
-	return a.Body.Close()
 }
 
 // document gets something small as a whole.
