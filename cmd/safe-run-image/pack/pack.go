@@ -71,25 +71,35 @@ func Image(ctx context.Context, o Options) (digest string, err error) {
 	return hash.String(), err
 }
 
-// apart refuses a directory that cannot be packed, or that would be packed
-// into itself.
-func apart(from, to string) error {
+// Directory finds a directory that may be packed; hint says how to name
+// another.
+func Directory(from, hint string) (string, error) {
 	if from == "" {
-		return problem.New("name the directory with --from", "there is no directory to pack")
+		return "", problem.New(hint, "there is no directory to pack")
 	}
 	dir, err := filepath.Abs(from)
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir)
 	}
 	if err != nil {
-		return problem.New("name a directory with --from", "pack %s: %w", from, err)
+		return "", problem.New(hint, "pack %s: %w", from, err)
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return problem.New("name a directory with --from", "pack %s: it is not a directory", from)
+		return "", problem.New(hint, "pack %s: it is not a directory", from)
 	}
 	if dir == "/" {
-		return problem.New("make a root filesystem of its own, for example: debootstrap --variant=minbase stable ./rootfs",
+		return "", problem.New("make a root filesystem of its own, for example: debootstrap --variant=minbase stable ./rootfs",
 			"pack %s: it is this host's own root filesystem", from)
+	}
+	return dir, nil
+}
+
+// apart refuses a directory that cannot be packed, or that would be packed
+// into itself.
+func apart(from, to string) error {
+	dir, err := Directory(from, "name the directory with --from")
+	if err != nil {
+		return err
 	}
 	parent, err := filepath.EvalSymlinks(filepath.Dir(to))
 	if err != nil {
@@ -108,7 +118,7 @@ func writeLayer(ctx context.Context, file string, o Options) error {
 		return err
 	}
 	z := gzip.NewWriter(f)
-	return errors.Join(writeTar(ctx, z, o.From, o.Time), z.Close(), f.Close())
+	return errors.Join(Tar(ctx, z, o.From, o.Time), z.Close(), f.Close())
 }
 
 // build makes the image around the layer in file.

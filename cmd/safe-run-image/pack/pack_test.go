@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/image/pull"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
@@ -59,10 +60,13 @@ func TestImage(t *testing.T) {
 	for _, reference := range []string{"oci:" + out + "/layout", "oci:" + out + "/layout:app:1", "oci:" + out + "/other", "docker-archive:" + out + "/app.tar:app:1"} {
 		record, err := pull.Pull(t.Context(), reference, pull.Options{Store: out + "/store"})
 		must(t, err)
-		if record.Config.User != "33" || len(record.Config.Cmd) != 2 || record.Config.ExposedPorts[0] != "80/tcp" {
-			t.Errorf("%s has config %+v", reference, record.Config)
+		store, err := image.OpenStore(out + "/store")
+		must(t, err)
+		entry := store.Entry(record.Digest)
+		if c := entry.Config; c.User != "33" || len(c.Cmd) != 2 || c.ExposedPorts[0] != "80/tcp" {
+			t.Errorf("%s has config %+v", reference, c)
 		}
-		assertPacked(t, filepath.Join(out, "store", record.Rootfs))
+		assertPacked(t, store.Trees(entry)[0])
 	}
 	left, err := filepath.Glob(out + "/.safe-run-pack-*")
 	if err != nil || len(left) > 0 {
@@ -112,7 +116,7 @@ func TestImageRefuses(t *testing.T) {
 		"no parent":         {Options{From: from, To: "oci:" + out + "/a/b"}, "no such file", "mkdir -p " + out + "/a"},
 		"full directory":    {Options{From: out, To: "oci:" + from}, "neither empty nor", "new or empty"},
 		"another form":      {Options{From: from, To: "dir:" + out + "/x"}, "cannot be written", "--to oci:DIR"},
-		"a bare name":       {Options{From: from, To: "app:1"}, "bare name", "--to oci:DIR"},
+		"a bare name":       {Options{From: from, To: "app:1"}, "cannot be written", "--to oci:DIR"},
 		"docker, no name":   {Options{From: from, To: "docker-archive:" + out + "/x.tar"}, "no name", "app:1.0"},
 		"docker, bad name":  {Options{From: from, To: "docker-archive:" + out + "/x.tar:UPPER:1"}, "no name", "app:1.0"},
 		"owner of the host": {Options{From: foreign, To: "oci:" + out + "/x"}, "f belongs to 100000:0", "chown"},

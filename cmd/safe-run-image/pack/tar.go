@@ -29,9 +29,9 @@ type walker struct {
 
 type inode struct{ dev, ino uint64 }
 
-// writeTar writes the directory at path in the order of names. Owners and
+// Tar writes the directory at path in the order of names. Owners and
 // permissions are kept; devices, sockets and extended attributes are not.
-func writeTar(ctx context.Context, w io.Writer, path string, t time.Time) error {
+func Tar(ctx context.Context, w io.Writer, path string, t time.Time) error {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return problem.New("name a directory with --from", "pack %s: %w", path, err)

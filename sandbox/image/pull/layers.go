@@ -138,12 +138,18 @@ func (s *stack) report(i int) func(Stage, int64) {
 	}
 }
 
-// fetchAll fetches the blobs of the missing layers.
+// fetchAll fetches the blobs that are missing.
 func (s *stack) fetchAll(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i, l := range s.layers {
 		if s.there[i] {
+			group.Go(func() error {
+				if err := s.pair(ctx, i); err != nil {
+					return s.at(i, err)
+				}
+				return nil
+			})
 			continue
 		}
 		group.Go(func() error {

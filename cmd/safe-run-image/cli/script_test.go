@@ -1,14 +1,16 @@
-package main
+package cli
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "FAIL: these tests give files to other owners and must run as root; nothing was checked")
 		os.Exit(1)
 	}
-	testscript.Main(built{m}, map[string]func(){"open": openMain, "mkimage": mkimageMain})
+	testscript.Main(built{m}, map[string]func(){"open": openMain, "mkimage": mkimageMain, "hold": holdMain})
 }
 
 // built builds the program before the tests run, and removes it after them.
@@ -45,7 +47,7 @@ func (b built) Run() int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, image.Fetcher)
-	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd := exec.Command("go", "build", "-tags", "netgo osusergo containers_image_openpgp exclude_graphdriver_btrfs", "-o", program, "..")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := cmd.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "FAIL: go build: %v\n%s", err, said)
@@ -57,6 +59,7 @@ func (b built) Run() int {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(program)+":"+e.Getenv("PATH"))
 			return nil
@@ -84,7 +87,7 @@ func waiting(t *testing.T) *exec.Cmd {
 	if err := image.Flock(t.Context(), lock, syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "unpack", "--store", store, "oci:"+layout)
+	cmd := exec.Command(program, "pull", "--store", store, "oci:"+layout)
 	cmd.Stderr = new(bytes.Buffer)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -134,6 +137,37 @@ func TestConfined(t *testing.T) {
 	}
 }
 
+// TestNoNetwork checks that every thread of the program is in one network
+// namespace, which is not this one, when the image is local.
+func TestNoNetwork(t *testing.T) {
+	here, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := waiting(t).Process.Pid
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/ns/net", pid))
+	if err != nil || len(threads) < 2 {
+		t.Fatalf("threads %q: %v", threads, err)
+	}
+	var first string
+	for _, thread := range threads {
+		there, err := os.Readlink(thread)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == "" {
+			first = there
+		}
+		if there == here || there != first {
+			t.Errorf("%s is %s; this is %s, the first thread's %s", thread, there, here, first)
+		}
+	}
+	routes, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/route", pid))
+	if err != nil || strings.Count(string(routes), "\n") > 1 {
+		t.Errorf("routes: %s %v", routes, err)
+	}
+}
+
 // opens reports whether one of the descriptors in dir is of path.
 func opens(dir, path string) bool {
 	fds, _ := filepath.Glob(dir + "/*")
@@ -151,7 +185,46 @@ func openMain() {
 		os.Exit(1)
 	}
 	defer img.Close()
-	fmt.Printf("%s\n%s\n%q\n", img.Spec.Digest, img.Spec.Rootfs, img.Spec.Config.Cmd)
+	fmt.Printf("%s\n%s\n%q\n", img.Spec.Digest, strings.Join(img.Spec.Layers, " "), img.Spec.Config.Cmd)
+}
+
+// holdMain runs a program while an image is in use: hold STORE DIGEST PROGRAM...
+func holdMain() {
+	store, err := image.OpenStore(os.Args[1])
+	if err == nil {
+		var lock *image.Lock
+		lock, err = store.Share(context.Background(), os.Args[2])
+		defer lock.Release()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "hold:", err)
+		os.Exit(2)
+	}
+	cmd := exec.Command(os.Args[3], os.Args[4:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if cmd.Run() != nil {
+		os.Exit(1)
+	}
+}
+
+// exits runs a program and checks its exit code: exits 125 safe-run-image ...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM [ARGUMENT...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
 }
 
 // mkimageMain makes an image: mkimage FORM PATH NAME CONTENT. A content of
