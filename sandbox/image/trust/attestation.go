@@ -31,10 +31,10 @@ type Statement struct {
 }
 
 // Attestations gives the statements of these predicate types about the image
-// that are signed by a key or an identity of t.Signatures. One of the entries
-// is enough for a statement: an envelope has one signature, and whoever may
-// approve an image may speak of it. It never returns none without an error
-// that says why.
+// that are signed as t.Signatures asks: there is one by each entry, because the
+// entries may be of several policies (an administrator's and a user's), and
+// none of them may speak for another. It never gives none without an error that
+// says why.
 func Attestations(ctx context.Context, t spec.Trust, s Subject, predicateTypes ...string) ([]Statement, error) {
 	name := plain(s.Reference)
 	if err := s.sound(); err != nil {
@@ -54,22 +54,20 @@ func Attestations(ctx context.Context, t spec.Trust, s Subject, predicateTypes .
 	if err != nil {
 		return nil, err
 	}
-	var out []Statement
-	var reasons []string
+	var wanted []signed
 	for _, one := range all {
-		if one.broken == "" && !slices.Contains(predicateTypes, one.claim.predicateType) {
-			continue
+		if one.broken != "" || slices.Contains(predicateTypes, one.claim.predicateType) {
+			wanted = append(wanted, one)
 		}
-		statement, reason := attested(signers, one, s.Digests)
-		if reason != "" {
-			reasons = append(reasons, reason)
-			continue
-		}
-		out = append(out, statement)
 	}
-	if len(out) == 0 {
-		return nil, none("attest it: cosign attest --key KEY --type TYPE --predicate FILE "+s.at(),
-			"image "+name+" has no attestation of type "+plain(strings.Join(predicateTypes, ", "))+" that counts: "+summary("attestation", reasons))
+	var out []Statement
+	for _, who := range signers {
+		statements, reasons := who.attested(wanted, s.Digests)
+		if len(statements) == 0 {
+			return nil, none("attest it: cosign attest --key KEY --type TYPE --predicate FILE "+s.at(),
+				"image "+name+" has no attestation of type "+plain(strings.Join(predicateTypes, ", "))+" as \""+plain(who.name)+"\" asks: "+summary("attestation", reasons))
+		}
+		out = append(out, statements...)
 	}
 	return out, nil
 }
@@ -79,27 +77,27 @@ func none(hint, what string) error {
 	return &problem.Error{What: what, Hint: hint, Err: ErrNone}
 }
 
-// attested verifies one statement by any of the signers.
-func attested(signers []signer, one signed, digests []v1.Hash) (Statement, string) {
-	if one.broken != "" {
-		return Statement{}, "cannot be read: " + one.broken
-	}
-	if one.simple {
-		return Statement{}, "is a signature"
-	}
-	var reasons []string
-	for _, who := range signers {
-		held, reason := who.verify(one, digests)
-		if reason == "" {
-			digest, _ := one.claim.about(digests)
-			return Statement{
-				PredicateType: one.claim.predicateType, Predicate: one.claim.predicate, Payload: one.payload,
-				Digest: digest, Signer: who.name, By: held,
-			}, ""
+// attested gives the statements that w signed, and why the others do not count.
+func (w signer) attested(all []signed, digests []v1.Hash) (out []Statement, reasons []string) {
+	for _, one := range all {
+		held, reason := "", one.broken
+		switch {
+		case reason != "":
+			reason = "cannot be read: " + reason
+		case one.simple:
+			reason = "is a signature"
+		default:
+			held, reason = w.verify(one, digests)
 		}
-		if !slices.Contains(reasons, reason) {
+		if reason != "" {
 			reasons = append(reasons, reason)
+			continue
 		}
+		digest, _ := one.claim.about(digests)
+		out = append(out, Statement{
+			PredicateType: one.claim.predicateType, Predicate: one.claim.predicate, Payload: one.payload,
+			Digest: digest, Signer: w.name, By: held,
+		})
 	}
-	return Statement{}, strings.Join(reasons, " and ")
+	return out, reasons
 }

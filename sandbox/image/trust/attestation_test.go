@@ -32,13 +32,13 @@ func TestAttestations(t *testing.T) {
 		{"identity", keyless, virtual.bundle(t, alice, vuln, time.Now().Add(time.Minute)), "identity " + alice.Subject + " by issuer " + issuer, ""},
 		{"identity, legacy", keyless, virtual.legacyAttestation(t, alice, vuln), "identity " + alice.Subject + " by issuer " + issuer, ""},
 		{"other identity, legacy", keyless, virtual.legacyAttestation(t, bob, vuln), "", "has a certificate for bob@example.com"},
-		{"one of two signers", two, right.bundle(t, vuln), "key " + right.path, ""},
+		{"one of two entries", two, right.bundle(t, vuln), "", `as "build" asks: its only attestation`},
 		{"other identity", keyless, virtual.bundle(t, bob, vuln, time.Now().Add(time.Minute)), "", "has a certificate for bob@example.com"},
 		{"wrong key", byKeys(right.path), wrong.bundle(t, vuln), "", "is by another key than right.pub"},
 		{"legacy, wrong key", byKeys(right.path), wrong.legacyAttestation(t, vuln), "", "is by another key than right.pub"},
 		{"other digest", byKeys(right.path), right.bundle(t, statement(vulnPredicate, anotherDigest)), "", "is for another digest"},
-		{"other predicate", byKeys(right.path), right.bundle(t, statement("https://slsa.dev/provenance/v1", theDigest)), "", "it has no attestation"},
-		{"a signature", byKeys(right.path), right.legacy(t, simplePayload(simpleType, theDigest)), "", "it has no attestation"},
+		{"other predicate", byKeys(right.path), right.bundle(t, statement("https://slsa.dev/provenance/v1", theDigest)), "", "asks: it has no attestation"},
+		{"a signature", byKeys(right.path), right.legacy(t, simplePayload(simpleType, theDigest)), "", "asks: it has no attestation"},
 		{"damaged", byKeys(right.path), source.Blob{MediaType: envelopeMediaType, Data: []byte("{")}, "", "cannot be read"},
 		{"envelope of something else", byKeys(right.path), source.Blob{MediaType: envelopeMediaType, Data: []byte(`{"payloadType":"text/plain"}`)}, "", `its envelope holds "text/plain"`},
 		{"no signature is asked for", spec.Trust{}, right.bundle(t, vuln), "", "the profile asks for no signature"},
@@ -59,6 +59,20 @@ func TestAttestations(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+// TestAttestationsOfEveryEntry wants one by each entry of the policy.
+func TestAttestationsOfEveryEntry(t *testing.T) {
+	a, b := ecPair(t, "a.pub"), ecPair(t, "b.pub")
+	both := spec.Trust{Signatures: []spec.SignedBy{{Name: "floor", Keys: []string{a.path}}, {Name: "profile", Keys: []string{b.path}}}}
+	vuln := statement(vulnPredicate, theDigest)
+	out, err := Attestations(t.Context(), both, subject(beside(b.bundle(t, vuln)), beside(a.legacyAttestation(t, vuln))), vulnPredicate)
+	if err != nil || len(out) != 2 || out[0].Signer != "floor" || out[1].Signer != "profile" {
+		t.Errorf("both: %+v, %v", out, err)
+	}
+	if _, err := Attestations(t.Context(), both, subject(beside(b.bundle(t, vuln))), vulnPredicate); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), `as "floor" asks`) {
+		t.Errorf("the profile speaks for the floor: %v", err)
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"go.podman.io/image/v5/docker/policyconfiguration"
 	"go.podman.io/image/v5/docker/reference"
 	"go.podman.io/image/v5/signature"
@@ -35,13 +37,26 @@ func scope(s Subject) (*scoped, error) {
 	if !ok {
 		return nil, fmt.Errorf("it does not start with its transport, %q", plain(s.Transport))
 	}
-	return scopeOf(s, rest, func(path string) (string, error) {
-		path, err := filepath.Abs(path)
-		if err != nil {
+	return scopeOf(s, rest, resolve)
+}
+
+// resolve follows the links of a path as far as it exists. The source of an
+// image of the store may be gone: then its path is what was resolved when it
+// was there.
+func resolve(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	for there := path; ; there = filepath.Dir(there) {
+		resolved, err := filepath.EvalSymlinks(there)
+		if err == nil {
+			return filepath.Join(resolved, path[len(there):]), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || there == "/" {
 			return "", err
 		}
-		return filepath.EvalSymlinks(path)
-	})
+	}
 }
 
 // scopeOf is scope with the paths resolved by resolve.
@@ -109,7 +124,7 @@ func dockerScope(repository, rest string) (*scoped, error) {
 // namedScope is the scope of an image in an engine: its name, or none when it
 // is named by its id.
 func namedScope(transport, rest string) (*scoped, error) {
-	if algorithm, _, ok := strings.Cut(rest, ":"); ok && algorithm == "sha256" {
+	if _, err := v1.NewHash("sha256:" + strings.TrimPrefix(rest, "sha256:")); err == nil {
 		return &scoped{transport: transport}, nil
 	}
 	named, err := parseName(rest)
