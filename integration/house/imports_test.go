@@ -94,7 +94,7 @@ var rules = []rule{
 	},
 	{
 		from:  []string{"..."},
-		never: []string{"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/google/go-cmp/...", "testing"},
+		never: []string{"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/google/go-cmp/...", "github.com/santhosh-tekuri/...", "testing"},
 		why:   "made for tests",
 	},
 	{

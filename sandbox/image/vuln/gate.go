@@ -119,11 +119,6 @@ func Judge(policy spec.Vulnerabilities, known Known, subject Subject, now time.T
 	return out, out.blocked()
 }
 
-// Evaluate is Judge with what is known apart.
-func Evaluate(policy spec.Vulnerabilities, reports []Report, documents []VEX, subject Subject, now time.Time) (Verdict, error) {
-	return Judge(policy, Known{Reports: reports, VEX: documents}, subject, now)
-}
-
 // judge sorts findings into blocked, suppressed and the rest.
 func (v *Verdict) judge(policy spec.Vulnerabilities, found []Finding, documents []VEX, subject Subject) {
 	v.Blocked, v.Suppressed, v.All = []Finding{}, []Finding{}, []Finding{} // [] in JSON, not null
