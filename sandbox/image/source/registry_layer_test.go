@@ -16,10 +16,24 @@ import (
 // blobServer serves one blob in ways of its own; n counts the requests.
 type blobServer func(w http.ResponseWriter, r *http.Request, n int)
 
+// overHTTP2 is layerFrom with the other protocol, in which connections break
+// in other ways.
+func overHTTP2(t *testing.T, content string, f blobServer) Layer {
+	t.Helper()
+	n := newNetwork(t)
+	n.http2 = true
+	return n.layer(content, f)
+}
+
 // layerFrom gives the layer of an image whose registry serves it by f.
 func layerFrom(t *testing.T, content string, f blobServer) Layer {
 	t.Helper()
-	n := newNetwork(t)
+	return newNetwork(t).layer(content, f)
+}
+
+func (n *network) layer(content string, f blobServer) Layer {
+	t := n.t
+	t.Helper()
 	n.r.idle = 300 * time.Millisecond
 	i := testImage(t, testArch, content)
 	h := testRegistry()
@@ -107,20 +121,22 @@ func TestLayerGoesOn(t *testing.T) {
 		}, 2},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			asked := 0
-			l := layerFrom(t, content, func(w http.ResponseWriter, r *http.Request, n int) {
-				asked = n
-				test.serve(w, r, n)
+		for protocol, from := range map[string]func(*testing.T, string, blobServer) Layer{"HTTP/1": layerFrom, "HTTP/2": overHTTP2} {
+			t.Run(test.name+" over "+protocol, func(t *testing.T) {
+				asked := 0
+				l := from(t, content, func(w http.ResponseWriter, r *http.Request, n int) {
+					asked = n
+					test.serve(w, r, n)
+				})
+				got, err := readLayer(t, l, test.offset)
+				if err != nil || got != content[test.offset:] {
+					t.Errorf("%d bytes, %v", len(got), err)
+				}
+				if asked != test.asked {
+					t.Errorf("asked %d times, want %d", asked, test.asked)
+				}
 			})
-			got, err := readLayer(t, l, test.offset)
-			if err != nil || got != content[test.offset:] {
-				t.Errorf("%d bytes, %v", len(got), err)
-			}
-			if asked != test.asked {
-				t.Errorf("asked %d times, want %d", asked, test.asked)
-			}
-		})
+		}
 	}
 }
 
@@ -171,8 +187,10 @@ func TestHostileLayers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := readLayer(t, layerFrom(t, content, test.serve), test.offset)
-			refuses(t, err, test.want)
+			for _, from := range []func(*testing.T, string, blobServer) Layer{layerFrom, overHTTP2} {
+				_, err := readLayer(t, from(t, content, test.serve), test.offset)
+				refuses(t, err, test.want)
+			}
 		})
 	}
 }

@@ -31,6 +31,7 @@ type network struct {
 	dir   string
 	mu    sync.Mutex
 	names map[string]at // by host:port
+	http2 bool          // servers with TLS speak it
 	notes []string
 }
 
@@ -101,6 +102,7 @@ func (n *network) serve(name, address string, h http.Handler) (host string) {
 	n.t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = quiet
+	s.EnableHTTP2 = n.http2
 	s.StartTLS()
 	n.t.Cleanup(s.Close)
 	host = n.add(name, address, s)
