@@ -192,7 +192,7 @@ func (p *puller) judge(found *source.Image, reports []vuln.Report, checked *Chec
 	if found.Index.Hex != "" {
 		subject.Digests = append(subject.Digests, found.Index.String())
 	}
-	verdict, err := vuln.Evaluate(policy, reports, documents, subject, time.Now())
+	verdict, err := vuln.Judge(policy, vuln.Known{Reports: reports, VEX: documents}, subject, time.Now())
 	if err == nil || errors.Is(err, vuln.ErrBlocked) {
 		checked.Vulnerabilities = &verdict
 	}
