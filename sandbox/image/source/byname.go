@@ -56,7 +56,6 @@ func findInPlaces(ctx context.Context, ref image.Reference, o Options, local []p
 		case errors.As(err, &missing):
 			looked = append(looked, p.transport+" ("+missing.why+")")
 		default:
-			o.note("%s could not be asked for %s: %v", p.transport, ref, err)
 			return nil, problem.New(whereElse(ref, err), "whether %s is in %s cannot be told: %w", ref, p.transport, err)
 		}
 	}
