@@ -12,12 +12,12 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"go.podman.io/image/v5/pkg/tlsclientconfig"
-	"golang.org/x/net/http/httpproxy"
-
 	"go.podman.io/image/v5/types"
+	"golang.org/x/net/http/httpproxy"
 
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -133,10 +133,10 @@ func isThisMachine(host string) bool {
 }
 
 // userAgent says who asks.
-func userAgent() string {
-	version := "unreleased"
+var userAgent = sync.OnceValue(func() string {
+	version := "development"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		version = info.Main.Version
 	}
 	return "safe-run/" + version
-}
+})
