@@ -68,16 +68,21 @@ func (j job) compile() (map[string]string, error) {
 		"payload/safe-run":       filepath.Join(j.bin, "safe-run"),
 		"payload/safe-run-image": filepath.Join(j.bin, "safe-run-image"),
 	}
+	const withC = "payload/rootfs"
 	builds := map[string][]string{
 		"init":          {"build", "-trimpath", "-ldflags=-s -w", "./integration/vm/early"},
 		"payload/guest": {"build", "-trimpath", "-ldflags=-s -w", "./integration/vm/guest"},
 		"payload/peek":  {"build", "-trimpath", "-ldflags=-s -w", "./integration/peek"},
 		"payload/suite": {"test", "-c", "-trimpath", "-ldflags=-s -w", "./integration"},
+		withC:           {"test", "-c", "-trimpath", `-ldflags=-s -w -extldflags "-static"`, "./sandbox/rootfs"},
 	}
 	for name, args := range builds {
 		path := filepath.Join(j.dir, filepath.Base(name))
 		build := exec.Command("go", append([]string{args[0], "-o", path}, args[1:]...)...)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if name == withC {
+			build.Env = append(os.Environ(), "CGO_ENABLED=1")
+		}
 		if out, err := build.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("%s: %w\n%s", build, err, out)
 		}

@@ -60,8 +60,16 @@ func (r *results) suite() {
 		r.say("not checked        suite: what no driver of control groups can change")
 		r.about("the machine without systemd runs those tests")
 	}
-	args := []string{"-test.v", "-test.timeout=12m", "-test.skip=^(" + strings.Join(skip, "|") + ")$", "-test.run=" + selection()}
-	cmd := exec.Command(payload+"/suite", args...)
+	r.tests("suite", "-test.skip=^("+strings.Join(skip, "|")+")$", "-test.run="+selection())
+	// How layers are mounted depends on the kernel, and on nothing else here.
+	if parameter("vm.tests") == "" && parameter("vm.guest") != "systemd" {
+		r.tests("rootfs")
+	}
+}
+
+// tests runs a test binary, and says of each test how it went.
+func (r *results) tests(binary string, args ...string) {
+	cmd := exec.Command(payload+"/"+binary, append([]string{"-test.v", "-test.timeout=12m"}, args...)...)
 	cmd.Dir = payload
 	cmd.Env = append(os.Environ(), "SAFE_RUN_BIN="+payload, "TMPDIR=/var/tmp")
 	out, err := cmd.StdoutPipe()
@@ -70,7 +78,7 @@ func (r *results) suite() {
 		err = cmd.Start()
 	}
 	if err != nil {
-		r.say("FAIL suite")
+		r.say("FAIL %s", binary)
 		r.about(err.Error())
 		return
 	}
@@ -80,7 +88,7 @@ func (r *results) suite() {
 		line := lines.Text()
 		fmt.Println(line)
 		if m := verdictLine.FindStringSubmatch(line); m != nil {
-			r.say("%s %5ss suite: %s", verdicts[m[1]], m[3], m[2])
+			r.say("%s %5ss %s: %s", verdicts[m[1]], m[3], binary, m[2])
 			if m[1] == "PASS" {
 				held = nil
 			}
@@ -91,7 +99,7 @@ func (r *results) suite() {
 		}
 	}
 	if err := cmd.Wait(); err != nil {
-		r.say("FAIL suite: the tests as a whole")
+		r.say("FAIL %s: the tests as a whole", binary)
 		r.about(err.Error() + "\n" + strings.Join(held, "\n"))
 	}
 }
