@@ -153,26 +153,22 @@ func (p *puller) reports(ctx context.Context, subject trust.Subject) (out []vuln
 	return out, reason, nil
 }
 
-// attested gives the reports that are signed by every entry of the policy's
-// signatures, each its own. One entry alone must not do: beside the entries of
-// the administrator's floor there may be those of a profile, and whoever wrote
-// it would attest what he likes.
+// attested gives the reports that are signed, by each entry of the policy's
+// signatures its own (see trust.Attestations).
 func (p *puller) attested(ctx context.Context, subject trust.Subject) (out []vuln.Report, reason, err error) {
-	for _, entry := range p.Trust.Signatures {
-		statements, err := trust.Attestations(ctx, spec.Trust{Signatures: []spec.SignedBy{entry}}, subject, vuln.VulnPredicate)
-		if errors.Is(err, trust.ErrNone) {
-			return nil, err, nil
-		}
+	statements, err := trust.Attestations(ctx, p.Trust, subject, vuln.VulnPredicate)
+	if errors.Is(err, trust.ErrNone) {
+		return nil, err, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range statements {
+		r, err := vuln.ReadAttestation(s.Predicate, s.Digest.String())
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, s := range statements {
-			r, err := vuln.ReadAttestation(s.Predicate, s.Digest.String())
-			if err != nil {
-				return nil, nil, err
-			}
-			out = append(out, r)
-		}
+		out = append(out, r)
 	}
 	return out, nil, nil
 }
