@@ -45,6 +45,9 @@ func (a *app) dispatch(args []string) ([]string, error) {
 		return prepend(runVerb, args), nil
 	case isVerb(rest[0]):
 		return prepend(rest[0], append(before[:len(before):len(before)], rest[1:]...)), nil
+	case imageVerbs[rest[0]] != "":
+		verb := prepend(imageVerbs[rest[0]], append(before[:len(before):len(before)], rest[1:]...))
+		return prepend("image", verb), nil
 	}
 	if err := noDockerVerb(rest[0]); err != nil {
 		return nil, err
@@ -70,6 +73,10 @@ func dispatchCompletion(words []string) []string {
 		before := done[:len(done)-scan.NArg()]
 		rest := append(before[:len(before):len(before)], scan.Args()[1:]...)
 		return append(prepend(scan.Arg(0), rest), last)
+	case err == nil && scan.NArg() > 0 && imageVerbs[scan.Arg(0)] != "":
+		before := done[:len(done)-scan.NArg()]
+		rest := append(before[:len(before):len(before)], scan.Args()[1:]...)
+		return append([]string{"image", imageVerbs[scan.Arg(0)]}, append(rest, last)...)
 	case err == nil && len(done) == 0 && !strings.HasPrefix(last, "-"):
 		return words // a verb, or an image
 	}
@@ -88,7 +95,7 @@ func newScan() *pflag.FlagSet {
 }
 
 // verbs are the first words that are no image.
-var verbs = []string{runVerb, "explain", "spec", "profile", "ps", "stop", "gc", "version", "completion", "help"}
+var verbs = []string{runVerb, "explain", "spec", "profile", "image", "ps", "stop", "gc", "version", "completion", "help"}
 
 func isVerb(word string) bool { return slices.Contains(verbs, word) }
 

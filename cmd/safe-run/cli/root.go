@@ -118,7 +118,7 @@ func (a *app) root() *cobra.Command {
 	)
 	root.SetHelpCommand(a.helpVerb())
 	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
-		a.psVerb(), a.stopVerb(), a.gcVerb(), a.versionVerb(), a.completionVerb())
+		a.imageVerb(), a.psVerb(), a.stopVerb(), a.gcVerb(), a.versionVerb(), a.completionVerb())
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return root
 }

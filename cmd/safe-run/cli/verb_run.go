@@ -21,7 +21,7 @@ func (a *app) runVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run [flags] IMAGE [COMMAND...]", Short: "run an image (the verb may be left out)", GroupID: groupRun,
 		Long: "run an image in a container that is locked down unless its profile says otherwise. " +
-			"IMAGE is oci:DIR[:ref], oci-archive:FILE, docker-archive:FILE, dir:ROOTFS or ./program.\n\n" +
+			"IMAGE is NAME[:tag][@digest] as docker, podman, containerd or a registry knows it, oci:DIR[:ref], oci-archive:FILE, docker-archive:FILE, dir:ROOTFS or ./program.\n\n" +
 			"The exit code is the program's; 128 and its number when a signal ended it; 125 when the container could not " +
 			"be started, 126 when the program cannot be run, 127 when it is not there.",
 		Example:               runExamples,
@@ -65,6 +65,7 @@ func (a *app) runFlags(cmd *cobra.Command) *[]occurrence {
 	// follows, help is what was meant: see flagError.
 	cmd.Flags().Bool("help", false, "help for "+cmd.Name())
 	completeRun(cmd)
+	cmd.ValidArgsFunction = completeReference
 	return seen
 }
 
