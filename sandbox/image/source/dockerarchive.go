@@ -106,7 +106,7 @@ func (d *dockerArchive) choose(tag, arch string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := assemble(v1.Descriptor{MediaType: m.MediaType, Digest: hashBytes(data)}, data, &m, raw, arch, func(ld v1.Descriptor) opener {
+	found, err := assemble(documents{v1.Descriptor{MediaType: m.MediaType, Digest: hashBytes(data)}, data, &m, raw}, arch, func(ld v1.Descriptor) opener {
 		return func(_ context.Context, offset int64) (io.ReadCloser, error) {
 			r, _, err := d.open(files[ld.Digest])
 			if err != nil {

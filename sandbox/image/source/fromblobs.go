@@ -75,7 +75,7 @@ func FromBlobs(s *image.Store, e *image.Entry) (*Image, error) {
 	if err := decode(raw, &config, "image config"); err != nil {
 		return nil, err
 	}
-	found, err := assemble(d, data, m, raw, config.Architecture, func(ld v1.Descriptor) opener { return blobs.opener(ld.Digest) })
+	found, err := assemble(documents{d, data, m, raw}, config.Architecture, func(ld v1.Descriptor) opener { return blobs.opener(ld.Digest) })
 	if err != nil {
 		return nil, err
 	}

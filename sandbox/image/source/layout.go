@@ -156,7 +156,7 @@ func (l *layout) image(d v1.Descriptor, data []byte, arch string) (*Image, error
 	if err != nil {
 		return nil, err
 	}
-	return assemble(d, data, m, raw, arch, l.openLayer)
+	return assemble(documents{d, data, m, raw}, arch, l.openLayer)
 }
 
 func (l *layout) openLayer(d v1.Descriptor) opener {

@@ -146,7 +146,7 @@ func (e *endpoint) image(ctx context.Context, d v1.Descriptor, data []byte, arch
 	if err != nil {
 		return nil, err
 	}
-	return assemble(d, data, m, raw, arch, e.layer)
+	return assemble(documents{d, data, m, raw}, arch, e.layer)
 }
 
 // small gets a blob that is kept in memory, and checks it.

@@ -62,7 +62,7 @@ func FuzzServedManifest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		i, err := assemble(d, data, m, raw, testArch, func(v1.Descriptor) opener { return nil })
+		i, err := assemble(documents{d, data, m, raw}, testArch, func(v1.Descriptor) opener { return nil })
 		if err != nil {
 			return
 		}
