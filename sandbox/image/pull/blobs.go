@@ -58,10 +58,18 @@ func (p *puller) download(ctx context.Context, l source.Layer, report func(Stage
 	if err != nil {
 		return err
 	}
+	resumed := part.size > 0
 	if err := p.append(ctx, part, l, report); err != nil {
 		return p.keepPartial(f, path, err)
 	}
-	if got := hex.EncodeToString(part.sum.Sum(nil)); got != l.Digest.Hex {
+	if got := hex.EncodeToString(part.sum.Sum(nil)); got != l.Digest.Hex && resumed {
+		// What was left may be wrong: nothing of it had been checked. Once,
+		// for there is nothing to go on with now.
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		return p.download(ctx, l, report)
+	} else if got != l.Digest.Hex {
 		what := "layer " + l.Digest.String()
 		return errors.Join(problem.New("copy the image again", "the %s is damaged: its digest is sha256:%s", what, got), os.Remove(path))
 	}
