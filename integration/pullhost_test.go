@@ -97,6 +97,13 @@ func inMemory(t *testing.T) string {
 	return dir
 }
 
+// with is the same machine for a subtest.
+func (m *machine) with(t *testing.T) *machine {
+	other := *m
+	other.t = t
+	return &other
+}
+
 // write writes a file of the machine: home/... or etc/..., and gives its path.
 func (m *machine) write(name, content string) string {
 	m.t.Helper()
