@@ -131,7 +131,7 @@ func noise(seed string) imagetest.Files {
 // of the one that failed.
 func TestBadRegistries(t *testing.T) {
 	all := newMachine(t)
-	t.Run("", func(t *testing.T) {
+	t.Run("all", func(t *testing.T) {
 		for what, bad := range badRegistries {
 			t.Run(what, func(t *testing.T) {
 				t.Parallel() // some are asked several times, with pauses
