@@ -1,5 +1,5 @@
-// Command genman writes the man pages of safe-run from its verbs and flags:
-// genman DIR. It is a program of its own so that the launcher does not link a
+// Command genman writes the man pages of safe-run and of safe-run-image, which
+// is also safe-run image, from their verbs and flags: genman DIR. It is a program of its own so that the launcher does not link a
 // renderer of documents.
 package main
 
@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	images "github.com/safe-run/safe-run/cmd/safe-run-image/cli"
 	"github.com/safe-run/safe-run/cmd/safe-run/cli"
 )
 
@@ -26,7 +28,13 @@ func main() {
 // generate writes one page a verb into dir. The pages do not depend on the day
 // they are made.
 func generate(dir string) error {
-	root := cli.Root()
-	root.DisableAutoGenTag = true
-	return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "safe-run", Manual: "safe-run"}, dir)
+	// In this order: the page of safe-run image is that of safe-run-image.
+	for _, root := range []*cobra.Command{cli.Root(), images.Root()} {
+		root.DisableAutoGenTag = true
+		header := &doc.GenManHeader{Section: "1", Source: "safe-run", Manual: "safe-run"}
+		if err := doc.GenManTree(root, header, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }

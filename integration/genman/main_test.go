@@ -17,6 +17,9 @@ func TestPages(t *testing.T) {
 		"safe-run-run.1":          {"--publish", "--profile", "[IP:]HOST:CONTAINER", "oci:./app"},
 		"safe-run-explain.1":      {"--egress"},
 		"safe-run-profile-show.1": {"--resolved"},
+		"safe-run-image.1":        {"safe-run-image-pull(1)", "safe-run-image-verify(1)", "--store"},
+		"safe-run-image-pull.1":   {"--pull", "registries.conf(5)", "--max-bytes"},
+		"safe-run-image-save.1":   {"docker-archive:FILE:NAME"},
 	} {
 		page, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {

@@ -62,7 +62,7 @@ func (l line) cut(width int) line {
 func (s *screen) show(lines []line) {
 	columns, _ := s.size()
 	var out strings.Builder
-	s.home(&out, columns)
+	s.home(&out)
 	s.drawn = s.drawn[:0]
 	for _, l := range lines {
 		// The last column stays free: some terminals go on to the next line
@@ -80,13 +80,15 @@ func (s *screen) show(lines []line) {
 }
 
 // home moves to the first of the lines that are there. A terminal that has
-// become narrower shows a line in several rows.
-func (s *screen) home(out *strings.Builder, columns int) {
+// become narrower shows a line in several rows; what it has scrolled away is
+// out of reach.
+func (s *screen) home(out *strings.Builder) {
+	columns, most := s.size()
 	rows := 0
 	for _, width := range s.drawn {
 		rows += max(1, (width+columns-1)/columns)
 	}
-	if rows > 0 {
+	if rows = min(rows, most-1); rows > 0 {
 		fmt.Fprintf(out, "\x1b[%dA", rows)
 	}
 	out.WriteString("\r")
@@ -97,9 +99,8 @@ func (s *screen) clear() bool {
 	if len(s.drawn) == 0 {
 		return false
 	}
-	columns, _ := s.size()
 	var out strings.Builder
-	s.home(&out, columns)
+	s.home(&out)
 	out.WriteString("\x1b[J")
 	s.drawn = nil
 	_, _ = io.WriteString(s.w, out.String())
