@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -43,9 +44,9 @@ func TrustHash(t spec.Trust) (string, error) {
 		basis.Files = append(basis.Files, stamp)
 	}
 	for _, file := range t.Files() {
-		stamp, err := StampOf(file)
+		stamp, err := policyStamp(file)
 		if err != nil {
-			return "", problem.New("put the file there, or change the profile's image section", "what images are checked with cannot be read: %w", err)
+			return "", problem.New(cmp.Or(problem.HintOf(err), "put the file there, or change the profile's image section"), "what images are checked with cannot be used: %w", err)
 		}
 		basis.Files = append(basis.Files, stamp)
 	}
@@ -55,6 +56,23 @@ func TrustHash(t spec.Trust) (string, error) {
 	}
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// policyStamp takes the stamp of a file that decides about images: nobody but
+// its owner may write to it.
+func policyStamp(file string) (Stamp, error) {
+	stamp, err := StampOf(file)
+	if err != nil {
+		return Stamp{}, err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return Stamp{}, err
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return Stamp{}, problem.New("chmod go-w "+file, "%s can be written by others (mode %04o)", file, mode)
+	}
+	return stamp, nil
 }
 
 // refuseUnnamed refuses an image that is a plain directory or program where

@@ -204,6 +204,6 @@ func (p *puller) find(ctx context.Context, key image.Reference, record *image.Re
 func (p *puller) sourceOptions() source.Options {
 	return source.Options{
 		Arch: p.Arch, Limits: p.Limits, Scratch: p.work.file,
-		LocalOnly: p.Pull == image.PullNever, Note: p.Note,
+		LocalOnly: p.Pull == image.PullNever, Note: p.Note, Stored: p.storedAs,
 	}
 }

@@ -36,6 +36,24 @@ func (p *puller) stored(key image.Reference, record *image.Record, entry *image.
 	return found, nil
 }
 
+// storedAs is the image of the store that an engine knows by this id: docker by
+// the digest of the config of an image that it exported, or, with containerd's
+// store, by that of the manifest or index. nil when there is none.
+func (p *puller) storedAs(id string) *source.Image {
+	entries, err := p.store.Entries()
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		if (e.Made && e.ConfigRaw == id || e.Digest == id || e.Index == id) && p.store.Complete(e) {
+			if found, err := source.FromBlobs(p.store, e); err == nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
 // pinned names the image of entry by its digest, where names can.
 func pinned(ref image.Reference, entry *image.Entry) image.Reference {
 	if ref.Transport != image.Docker {

@@ -55,6 +55,16 @@ func dockerAddress(host string) (string, error) {
 }
 
 func (d *docker) find(ctx context.Context, ref image.Reference, o Options) (*Image, error) {
+	var info dockerInfo
+	if err := d.get(ctx, "/info", &info); err != nil {
+		return nil, err
+	}
+	// Before the id is asked for: a name that changes meanwhile is asked for
+	// again.
+	before, err := stampsOf(info.tagFiles(), nil)
+	if err != nil {
+		return nil, err
+	}
 	id, err := d.id(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -63,13 +73,9 @@ func (d *docker) find(ctx context.Context, ref image.Reference, o Options) (*Ima
 		return nil, notThere("cannot prove digests", "leave the digest out, or name the registry: docker://"+ref.Path,
 			"dockerd keeps no manifest with which %s could be checked", ref)
 	}
-	var info dockerInfo
-	if err := d.get(ctx, "/info", &info); err != nil {
-		return nil, err
-	}
-	before, err := stampsOf(info.tagFiles(), nil)
-	if err != nil {
-		return nil, err
+	if found := o.stored(id); found != nil && before != nil {
+		found.Stamps = before
+		return found, nil
 	}
 	o.note("exporting %s", ref)
 	f, err := d.export(ctx, ref, o)

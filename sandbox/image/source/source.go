@@ -29,8 +29,19 @@ type Options struct {
 	Scratch func(name string) (*os.File, error)
 	// LocalOnly keeps the search off the network (--pull never).
 	LocalOnly bool
+	// Stored gives the image of the store whose config, manifest or index has
+	// this digest, or nil: what an engine has kept need not be exported again.
+	// May be nil.
+	Stored func(digest string) *Image
 	// Note is told in a line what is being tried; may be nil.
 	Note func(string)
+}
+
+func (o Options) stored(digest string) *Image {
+	if o.Stored == nil {
+		return nil
+	}
+	return o.Stored(digest)
 }
 
 func (o Options) note(format string, args ...any) {
