@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,43 +26,59 @@ import (
 )
 
 // program is the real one, built as it is installed: it gives up capabilities
-// only without cgo, which a test binary has.
-var program string
+// and the network only without cgo, which a test binary has. It is built when
+// a test needs it.
+var program = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(scratch, image.Fetcher)
+	cmd := exec.Command("go", "build", "-tags", "netgo osusergo containers_image_openpgp exclude_graphdriver_btrfs", "-o", path, "..")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, said)
+	}
+	return path, nil
+})
+
+// scratch is a directory that is there while the tests run.
+var scratch string
 
 func TestMain(m *testing.M) {
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "FAIL: these tests give files to other owners and must run as root; nothing was checked")
 		os.Exit(1)
 	}
-	testscript.Main(built{m}, map[string]func(){"open": openMain, "mkimage": mkimageMain, "hold": holdMain})
+	testscript.Main(tidied{m}, map[string]func(){"open": openMain, "mkimage": mkimageMain, "hold": holdMain})
 }
 
-// built builds the program before the tests run, and removes it after them.
-type built struct{ m *testing.M }
+// tidied removes what was built.
+type tidied struct{ m *testing.M }
 
-func (b built) Run() int {
-	dir, err := os.MkdirTemp("", "safe-run-image-test-")
-	if err != nil {
+func (t tidied) Run() int {
+	var err error
+	if scratch, err = os.MkdirTemp("", "safe-run-image-test-"); err != nil {
 		fmt.Fprintln(os.Stderr, "FAIL:", err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, image.Fetcher)
-	cmd := exec.Command("go", "build", "-tags", "netgo osusergo containers_image_openpgp exclude_graphdriver_btrfs", "-o", program, "..")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "FAIL: go build: %v\n%s", err, said)
-		return 1
+	defer os.RemoveAll(scratch)
+	return t.m.Run()
+}
+
+// built gives the program.
+func built(t *testing.T) string {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return b.m.Run()
+	return path
 }
 
 func TestScripts(t *testing.T) {
+	dir := filepath.Dir(built(t))
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("PATH", filepath.Dir(program)+":"+e.Getenv("PATH"))
+			e.Setenv("PATH", dir+":"+e.Getenv("PATH"))
 			return nil
 		},
 	})
@@ -87,7 +104,7 @@ func waiting(t *testing.T) *exec.Cmd {
 	if err := image.Flock(t.Context(), lock, syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "pull", "--store", store, "oci:"+layout)
+	cmd := exec.Command(built(t), "pull", "--store", store, "oci:"+layout)
 	cmd.Stderr = new(bytes.Buffer)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

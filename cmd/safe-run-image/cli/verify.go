@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -65,9 +66,10 @@ with what differs.`,
 		if err != nil {
 			return err
 		}
+		c := &checking{ctx: cmd.Context(), lib: lib, options: o}
 		var all []verified
 		for _, name := range args {
-			v, err := a.verify(cmd, lib, name, o)
+			v, err := c.verify(name)
 			if err != nil {
 				return err
 			}
@@ -78,10 +80,17 @@ with what differs.`,
 	return cmd
 }
 
+// checking is what every image is checked with.
+type checking struct {
+	ctx     context.Context
+	lib     *library
+	options pull.Options
+}
+
 // verify checks one image. An error says that it could not be checked.
-func (a *app) verify(cmd *cobra.Command, lib *library, name string, o pull.Options) (verified, error) {
+func (c *checking) verify(name string) (verified, error) {
 	v := verified{Image: name, OK: true, Held: []held{}, Differences: []pull.Difference{}}
-	m, err := lib.find(name)
+	m, err := c.lib.find(name)
 	if err != nil {
 		return v, err
 	}
@@ -89,12 +98,12 @@ func (a *app) verify(cmd *cobra.Command, lib *library, name string, o pull.Optio
 		return v, problem.New("bring it again: safe-run image pull "+name, "image %s is not whole in the store", name)
 	}
 	v.Digest, v.entry = m.digest, m.entry
-	differences, err := pull.Verify(cmd.Context(), m.entry, o)
+	differences, err := pull.Verify(c.ctx, m.entry, c.options)
 	if err != nil {
 		return v, problem.New(problem.HintOf(err), "image %s: %w", name, err)
 	}
 	v.Differences = append(v.Differences, differences...)
-	if err := a.judge(cmd, lib, m, o, &v); err != nil {
+	if err := c.judge(m, &v); err != nil {
 		return v, err
 	}
 	v.OK = v.Refused == "" && len(v.Differences) == 0
@@ -102,21 +111,22 @@ func (a *app) verify(cmd *cobra.Command, lib *library, name string, o pull.Optio
 }
 
 // judge checks the image by the policy, under the reference that means it.
-func (a *app) judge(cmd *cobra.Command, lib *library, m match, o pull.Options, v *verified) error {
+func (c *checking) judge(m match, v *verified) error {
 	record := m.record
 	if record == nil {
-		if means := lib.meaning(m.digest); len(means) > 0 {
+		if means := c.lib.meaning(m.digest); len(means) > 0 {
 			record = means[0]
 		}
 	}
 	if record == nil {
-		if !o.Trust.Zero() {
+		if !c.options.Trust.Zero() {
 			v.Refused, v.Hint = "where it came from is not known any more", "safe-run image pull it again"
 		}
 		return nil
 	}
+	o := c.options
 	o.Pull = image.PullMissing
-	checked, err := pull.Check(cmd.Context(), record.Reference, o)
+	checked, err := pull.Check(c.ctx, record.Reference, o)
 	if checked != nil {
 		for _, s := range checked.Steps {
 			v.Held = append(v.Held, held{s.Name, s.Held})
@@ -126,7 +136,7 @@ func (a *app) judge(cmd *cobra.Command, lib *library, m match, o pull.Options, v
 	if err == nil {
 		return nil
 	}
-	if cmd.Context().Err() != nil {
+	if c.ctx.Err() != nil {
 		return err
 	}
 	// A document that is damaged was told of already.
