@@ -162,7 +162,7 @@ func (p *progress) amount() string {
 			total += l.Total
 		}
 	}
-	if total < 0 {
+	if total < 0 || have >= total {
 		return size(have)
 	}
 	return size(have) + " of " + size(total)

@@ -61,7 +61,7 @@ func TestBars(t *testing.T) {
 	c.add(time.Second)
 	p.show(at(2, 3, pull.Done, 0))
 	p.end(nil)
-	if got, want := v.screen(), "$ safe-run image pull app:1\napp:1: 3 layers, 200 MiB of 200 MiB, 2.0 s"; got != want {
+	if got, want := v.screen(), "$ safe-run image pull app:1\napp:1: 3 layers, 200 MiB, 2.0 s"; got != want {
 		t.Errorf("in the end the screen shows %q, want %q", got, want)
 	}
 }

@@ -61,8 +61,10 @@ func askFetcher(args []string) ([]string, cobra.ShellCompDirective) {
 }
 
 // imageNames are the references that the store knows.
-func imageNames() (names []string) {
-	store, err := image.OpenStore("")
+func imageNames() []string { return imageNamesIn(image.DefaultStore) }
+
+func imageNamesIn(dir string) (names []string) {
+	store, err := image.OpenStore(dir)
 	if err != nil {
 		return nil
 	}

@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/safe-run/safe-run/sandbox/image"
 )
 
 func TestCutProfile(t *testing.T) {
@@ -47,4 +50,34 @@ func FuzzImageArguments(f *testing.F) {
 		}
 		_ = imageVerbOf(args)
 	})
+}
+
+// TestImageNames: names of the store complete; a broken record is left out.
+func TestImageNames(t *testing.T) {
+	dir := t.TempDir() + "/store"
+	if got := imageNamesIn(dir); got != nil {
+		t.Errorf("of no store: %q", got)
+	}
+	store, err := image.CreateStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"nginx", "docker://ghcr.io/acme/app:2"} {
+		ref, err := image.Parse(name)
+		if err == nil {
+			err = store.PutRecord(ref.Full(), &image.Record{Digest: "sha256:" + strings.Repeat("a", 64)})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(dir+"/refs/x.json", []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := withPrefix(imageNamesIn(dir), "ng"); !slices.Equal(got, []string{"nginx"}) {
+		t.Errorf("ng completes to %q", got)
+	}
+	if got := imageNamesIn(dir); len(got) != 2 {
+		t.Errorf("names %q", got)
+	}
 }
