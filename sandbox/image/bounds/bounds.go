@@ -28,6 +28,9 @@ const (
 	// Path bounds a path in a layer in bytes. It leaves room for the store's
 	// own path below PATH_MAX, and is far above what packages use.
 	Path = 3072
+	// Parts bounds the names in one path, those of links included. Looking a
+	// path up takes time by its depth in each of hundreds of layers.
+	Parts = 255
 	// Name is NAME_MAX of every Linux filesystem.
 	Name = 255
 	// Xattrs bounds the extended attributes of one entry in bytes

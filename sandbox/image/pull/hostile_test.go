@@ -18,6 +18,7 @@ import (
 // words; the others are unpacked to exactly this tree, whose root is left out.
 func TestHostileLayers(t *testing.T) {
 	long := strings.Repeat("d/", bounds.Path/2) + "end"
+	deep := strings.Repeat(strings.Repeat("d", 200)+"/", 9) + strings.Repeat("d", 200)
 	for name, c := range map[string]struct {
 		tar   []byte
 		below imagetest.Files // a layer below it
@@ -70,14 +71,22 @@ func TestHostileLayers(t *testing.T) {
 		"setuid": {tar: rawTar(tar.Header{Name: "su", Mode: 0o6755}, ""), tree: map[string]string{"su": `-rwxr-xr-x 0:0 links=1 ""`}},
 		"setuid by hard link": {below: imagetest.Files{"su": {Mode: 0o755}}, tar: rawTar(tar.Header{Name: "h", Typeflag: tar.TypeLink, Linkname: "su", Mode: 0o6755}, ""),
 			words: []string{`"h"`, "hard link", "lower layer"}},
-		"uid too high":     {tar: rawTar(tar.Header{Name: "f", Uid: 65536}, ""), words: []string{`"f"`, "65536:0"}},
-		"gid of 32 bits":   {tar: rawTar(tar.Header{Name: "f", Gid: math.MaxUint32}, ""), words: []string{`"f"`, "4294967295"}},
-		"uid below 0":      {tar: rawTar(tar.Header{Name: "f", Uid: -1, Format: tar.FormatGNU}, ""), words: []string{`"f"`, "-1:0"}},
-		"trusted xattr":    {tar: rawTar(tar.Header{Name: "d", Typeflag: tar.TypeDir, PAXRecords: map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y"}}, ""), words: []string{"trusted.overlay.opaque"}},
-		"user overlay":     {tar: rawTar(tar.Header{Name: "d", Typeflag: tar.TypeDir, PAXRecords: map[string]string{"SCHILY.xattr.user.overlay.redirect": "/etc"}}, ""), words: []string{"user.overlay.redirect"}},
-		"large xattr":      {tar: rawTar(tar.Header{Name: "d", PAXRecords: map[string]string{"SCHILY.xattr.user.x": strings.Repeat("x", bounds.Xattrs)}}, ""), words: []string{"attributes"}},
-		"posix acl":        {tar: rawTar(tar.Header{Name: "d", PAXRecords: map[string]string{"SCHILY.xattr.system.posix_acl_access": "junk"}}, ""), tree: map[string]string{"d": `-rw-r--r-- 0:0 links=1 ""`}},
-		"xattr on a link":  {tar: rawTar(tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd", PAXRecords: map[string]string{"SCHILY.xattr.user.x": "y"}}, ""), tree: map[string]string{"l": "Lrwxrwxrwx 0:0 -> /etc/passwd"}},
+		"uid too high":    {tar: rawTar(tar.Header{Name: "f", Uid: 65536}, ""), words: []string{`"f"`, "65536:0"}},
+		"gid of 32 bits":  {tar: rawTar(tar.Header{Name: "f", Gid: math.MaxUint32}, ""), words: []string{`"f"`, "4294967295"}},
+		"uid below 0":     {tar: rawTar(tar.Header{Name: "f", Uid: -1, Format: tar.FormatGNU}, ""), words: []string{`"f"`, "-1:0"}},
+		"trusted xattr":   {tar: rawTar(tar.Header{Name: "d", Typeflag: tar.TypeDir, PAXRecords: map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y"}}, ""), words: []string{"trusted.overlay.opaque"}},
+		"user overlay":    {tar: rawTar(tar.Header{Name: "d", Typeflag: tar.TypeDir, PAXRecords: map[string]string{"SCHILY.xattr.user.overlay.redirect": "/etc"}}, ""), words: []string{"user.overlay.redirect"}},
+		"large xattr":     {tar: rawTar(tar.Header{Name: "d", PAXRecords: map[string]string{"SCHILY.xattr.user.x": strings.Repeat("x", bounds.Xattrs)}}, ""), words: []string{"attributes"}},
+		"posix acl":       {tar: rawTar(tar.Header{Name: "d", PAXRecords: map[string]string{"SCHILY.xattr.system.posix_acl_access": "junk"}}, ""), tree: map[string]string{"d": `-rw-r--r-- 0:0 links=1 ""`}},
+		"xattr on a link": {tar: rawTar(tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd", PAXRecords: map[string]string{"SCHILY.xattr.user.x": "y"}}, ""), tree: map[string]string{"l": "Lrwxrwxrwx 0:0 -> /etc/passwd"}},
+		"many parts":      {tar: rawTar(tar.Header{Name: strings.Repeat("d/", bounds.Parts-1) + "f"}, ""), words: []string{"255 parts"}},
+		"long through a link": {tar: rawTar(
+			tar.Header{Name: deep, Typeflag: tar.TypeDir, Mode: 0o755}, "", tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: deep}, "",
+			tar.Header{Name: "l/" + deep, Typeflag: tar.TypeDir, Mode: 0o755}, ""), words: []string{"4019 bytes"}},
+		"mode through a link": {below: imagetest.Files{"a/b": {Mode: fs.ModeDir | 0o777}},
+			tar: rawTar(tar.Header{Name: "a/b/f"}, "", tar.Header{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "c"}, "",
+				tar.Header{Name: "c", Typeflag: tar.TypeDir, Mode: 0o755}, "", tar.Header{Name: "c/b", Typeflag: tar.TypeDir, Mode: 0o700}, ""),
+			tree: map[string]string{"a": "Lrwxrwxrwx 0:0 -> c", "c": "drwxr-xr-x 0:0", "c/b": "drwx------ 0:0"}},
 		"long path":        {tar: rawTar(tar.Header{Name: long}, ""), words: []string{"3075 bytes"}},
 		"long name":        {tar: rawTar(tar.Header{Name: strings.Repeat("n", 256)}, ""), words: []string{"255 bytes"}},
 		"long link":        {tar: rawTar(tar.Header{Name: "l", Typeflag: tar.TypeSymlink, Linkname: strings.Repeat("n", 5000)}, ""), words: []string{"5000 bytes"}},
@@ -157,7 +166,7 @@ func TestBudgets(t *testing.T) {
 		"names":             {with(func(l *bounds.Limits) { l.Names = 1000 }), [][]byte{endless}, []string{"file names"}},
 		"layers":            {with(func(l *bounds.Limits) { l.Layers = 2 }), [][]byte{files(1), files(2), files(3)}, []string{"more than 2 layers"}},
 		"layers fit":        {with(func(l *bounds.Limits) { l.Layers = 3 }), [][]byte{files(1), files(2), files(3)}, nil},
-		"opaque many times": {with(func(l *bounds.Limits) { l.Entries = 108 }), [][]byte{opaqueBomb(0), opaqueBomb(25)}, []string{"whiteouts"}},
+		"opaque many times": {with(func(l *bounds.Limits) { l.Entries = 160 }), [][]byte{opaqueBomb(25, false), opaqueBomb(25, true)}, []string{"whiteouts"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := unpackLayers(t, c.limits, c.layers...)
@@ -170,14 +179,20 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
-// opaqueBomb has a directory of 40 files that is walked for each of n markers.
-func opaqueBomb(n int) []byte {
+// opaqueBomb is a chain of n directories with 40 files at its end; with
+// markers, each of them is opaque, and all below it is walked once more.
+func opaqueBomb(n int, markers bool) []byte {
 	var pairs []any
-	for i := range 40 {
-		pairs = append(pairs, tar.Header{Name: "d/" + string(rune('A'+i))}, "")
+	dir := strings.Repeat("d/", n)
+	for i := range n {
+		if markers {
+			pairs = append(pairs, tar.Header{Name: dir[:2*i+2] + ".wh..wh..opq"}, "")
+		}
 	}
-	for range n {
-		pairs = append(pairs, tar.Header{Name: ".wh..wh..opq"}, "")
+	for i := range 40 {
+		if !markers {
+			pairs = append(pairs, tar.Header{Name: dir + string(rune('0'+i))}, "")
+		}
 	}
 	return rawTar(pairs...)
 }

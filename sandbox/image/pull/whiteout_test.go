@@ -19,6 +19,7 @@ func TestWhiteouts(t *testing.T) {
 	}.Tar()
 	f := func(name string) []any { return []any{tar.Header{Name: name}, ""} }
 	d := func(name string) []any { return []any{tar.Header{Name: name, Typeflag: tar.TypeDir, Mode: 0o755}, ""} }
+	l := []any{tar.Header{Name: "link", Typeflag: tar.TypeSymlink, Linkname: "/a"}, ""}
 	for name, c := range map[string]struct {
 		upper []any
 		want  []string // paths below the root that are left or new
@@ -37,7 +38,10 @@ func TestWhiteouts(t *testing.T) {
 		"replaced before":   {slices.Concat(f("b"), f(".wh.b")), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b", "link"}},
 		"replaced after":    {slices.Concat(f(".wh.a"), f("a/new")), []string{"a", "a/new", "b", "link"}},
 		"replaced around":   {slices.Concat(f("a/new"), f(".wh.a")), []string{"a", "a/new", "b", "link"}},
-		"aufs":              {slices.Concat(d(".wh..wh.plnk"), f(".wh..wh.plnk/x"), f(".wh..wh.aufs")), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b", "link"}},
+		"then a link":       {slices.Concat(d("link"), f("link/.wh.one"), l, d("a")), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b", "link"}},
+		"opaque, then a link": {slices.Concat(d("link"), f("link/.wh..wh..opq"), l, d("a")),
+			[]string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b", "link"}},
+		"aufs": {slices.Concat(d(".wh..wh.plnk"), f(".wh..wh.plnk/x"), f(".wh..wh.aufs")), []string{"a", "a/one", "a/two", "a/sub", "a/sub/three", "b", "link"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tree, err := unpackLayers(t, bounds.Limits{}, lower, rawTar(c.upper...))

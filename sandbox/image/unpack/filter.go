@@ -75,14 +75,26 @@ func checkPath(what, name string) error {
 	if clean == ".." || strings.HasPrefix(clean, "../") {
 		return odd(name, "has a %s that leads out of the image", what)
 	}
-	if len(name) > bounds.Path {
-		return odd(name, "has a %s of %d bytes; at most %d are read", what, len(name), bounds.Path)
+	if err := checkLength(name, what, name); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(strings.Split(clean, "/"), func(part string) bool { return len(part) > bounds.Name }) {
 		return odd(name, "has a name of more than %d bytes", bounds.Name)
 	}
 	if strings.ContainsRune(name, 0) {
 		return odd(name, "has a NUL character in its %s", what)
+	}
+	return nil
+}
+
+// checkLength refuses a path of an entry that is too long, or that has too many
+// parts for the merged tree to be looked at.
+func checkLength(entry, what, name string) error {
+	if len(name) > bounds.Path {
+		return odd(entry, "has a %s of %d bytes; at most %d are read", what, len(name), bounds.Path)
+	}
+	if n := strings.Count(name, "/") + 1; n >= bounds.Parts {
+		return odd(entry, "has a %s of %d parts; fewer than %d are read", what, n, bounds.Parts)
 	}
 	return nil
 }

@@ -65,14 +65,17 @@ func (b *Budget) Apply(ctx context.Context, l Layer) error {
 // extract applies the tar that r reads.
 func (b *Budget) extract(ctx context.Context, r io.Reader, l Layer) error {
 	f := &filter{budget: b}
-	o, err := newOverlay(l, b)
+	o, err := newOverlay(ctx, l, b)
 	if err != nil {
 		return err
 	}
 	defer o.close()
 	_, err = untar.Apply(quiet(ctx), l.Root, r, untar.WithFilter(f.accept), untar.WithConvertWhiteout(o.convert))
 	if err == nil {
-		return o.finish()
+		err = o.finish()
+	}
+	if err == nil {
+		return nil
 	}
 	var p *problem.Error
 	if errors.As(err, &p) {

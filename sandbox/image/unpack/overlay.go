@@ -2,15 +2,20 @@ package unpack
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/sandbox/image/view"
 )
 
 // The names that remove what a lower layer has (OCI image spec, layer.md).
@@ -36,8 +41,10 @@ type Below interface {
 // for each name that it hides: that takes no extended attribute, which only a
 // filesystem's administrator may set.
 type overlay struct {
+	ctx    context.Context
 	path   string // of root, for what the tar library says
 	root   *os.Root
+	top    *os.File // root's directory
 	below  Below
 	budget *Budget
 	// ours says of each path of this layer whether it has an entry of its own.
@@ -46,15 +53,22 @@ type overlay struct {
 	opaque []string // directories of which all is removed
 }
 
-func newOverlay(l Layer, budget *Budget) (*overlay, error) {
+func newOverlay(ctx context.Context, l Layer, budget *Budget) (*overlay, error) {
 	root, err := os.OpenRoot(l.Root)
 	if err != nil {
 		return nil, err
 	}
-	return &overlay{path: l.Root, root: root, below: l.Below, budget: budget, ours: map[string]bool{}}, nil
+	top, err := root.Open(".")
+	if err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &overlay{ctx: ctx, path: l.Root, root: root, top: top, below: l.Below, budget: budget, ours: map[string]bool{}}, nil
 }
 
-func (o *overlay) close() { o.root.Close() }
+func (o *overlay) close() {
+	o.top.Close()
+	o.root.Close()
+}
 
 // convert is called for every entry with its resolved path below the root. It
 // reports whether the entry is to be written.
@@ -62,6 +76,10 @@ func (o *overlay) convert(h *tar.Header, resolved string) (bool, error) {
 	name, err := filepath.Rel(o.path, resolved)
 	if err != nil || !filepath.IsLocal(name) {
 		return false, fs.ErrInvalid // the library has resolved it below root
+	}
+	// Resolved through links, it may be longer than what the entry says.
+	if err := checkLength(h.Name, "path", name); err != nil {
+		return false, err
 	}
 	dir, base := path.Split(name)
 	dir = path.Clean(dir)
@@ -103,7 +121,6 @@ func (o *overlay) linkable(h *tar.Header) error {
 func (o *overlay) keep(name string) error {
 	if !o.ours[name] {
 		o.ours[name] = true
-		// Resolved through links, it may be longer than what the entry says.
 		if err := o.budget.takeNames(len(name)); err != nil {
 			return err
 		}
@@ -125,24 +142,28 @@ func (o *overlay) implied(dir string) error {
 	return nil
 }
 
-// finish writes what the entries mean to the layers below.
+// finish writes what the entries mean to the layers below. Names are taken in
+// order, so that what is near to each other is looked up in turn.
 func (o *overlay) finish() error {
 	if o.below == nil {
 		return nil
 	}
-	for name, own := range o.ours {
-		if !own {
-			if err := o.inherit(name); err != nil {
-				return err
-			}
+	for _, name := range slices.Sorted(maps.Keys(o.ours)) {
+		if o.ours[name] {
+			continue
 		}
-	}
-	for _, name := range o.gone {
-		if err := o.remove(name); err != nil {
+		if err := o.inherit(name); err != nil {
 			return err
 		}
 	}
-	for _, dir := range o.opaque {
+	slices.Sort(o.gone)
+	for _, name := range o.gone {
+		if err := o.removeOne(name); err != nil {
+			return err
+		}
+	}
+	slices.Sort(o.opaque)
+	for _, dir := range slices.Compact(o.opaque) {
 		if err := o.hide(dir); err != nil {
 			return err
 		}
@@ -150,47 +171,98 @@ func (o *overlay) finish() error {
 	return nil
 }
 
-// inherit gives a directory that the layer has no entry for the mode and the
-// owner that it has below.
-func (o *overlay) inherit(dir string) error {
-	was, err := o.below.Lstat(dir)
-	if err != nil || !was.IsDir() {
-		return nil // nothing is inherited from what is not there
+// directory opens a directory of this layer; nil when a later entry has
+// replaced it, or one above it, by something else. A link that is there now is
+// not followed: what was meant is what it replaced.
+func (o *overlay) directory(name string) (*os.File, error) {
+	fd, err := unix.Openat2(int(o.top.Fd()), name, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	switch {
+	case err == nil:
+		return os.NewFile(uintptr(fd), name), nil
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return nil, nil
 	}
-	if now, err := o.root.Lstat(dir); err != nil || !now.IsDir() {
-		return nil // replaced by a later entry
-	}
-	owner := was.Sys().(*syscall.Stat_t)
-	if err := o.root.Lchown(dir, int(owner.Uid), int(owner.Gid)); err != nil {
-		return err
-	}
-	return o.root.Chmod(dir, was.Mode().Perm()|was.Mode()&fs.ModeSticky)
+	return nil, os.NewSyscallError("openat2", err)
 }
 
-// remove takes away name as the lower layers have it.
-func (o *overlay) remove(name string) error {
-	now, err := o.root.Lstat(name)
+// lower says what the layers below have at name; nil when that is nothing. A
+// link above it that leads nowhere is as good as nothing: this layer has a
+// directory in its place.
+func (o *overlay) lower(name string) (fs.FileInfo, error) {
+	if err := errors.Join(o.ctx.Err(), o.budget.takeVisit()); err != nil {
+		return nil, err
+	}
+	info, err := o.below.Lstat(name)
+	for _, nothing := range []error{fs.ErrNotExist, unix.ENOTDIR, view.ErrLoop, view.ErrTooDeep} {
+		if errors.Is(err, nothing) {
+			return nil, nil
+		}
+	}
+	return info, err
+}
+
+// inherit gives a directory that the layer has no entry for the mode and the
+// owner that it has below.
+func (o *overlay) inherit(name string) error {
+	was, err := o.lower(name)
+	if err != nil || was == nil || !was.IsDir() {
+		return err // nothing is inherited from what is not there
+	}
+	dir, err := o.directory(name)
+	if dir == nil || err != nil {
+		return err
+	}
+	defer dir.Close()
+	owner := was.Sys().(*syscall.Stat_t)
+	if err := dir.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+		return err
+	}
+	return dir.Chmod(was.Mode().Perm() | was.Mode()&fs.ModeSticky)
+}
+
+// removeOne takes away name as the lower layers have it.
+func (o *overlay) removeOne(name string) error {
+	dir, err := o.directory(path.Dir(name))
+	if dir == nil || err != nil {
+		return err
+	}
+	defer dir.Close()
+	return o.remove(dir, name)
+}
+
+// remove is removeOne in a directory that is open.
+func (o *overlay) remove(dir *os.File, name string) error {
+	var now unix.Stat_t
+	err := unix.Fstatat(int(dir.Fd()), path.Base(name), &now, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
-	case err == nil && now.IsDir():
+	case err == nil && now.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return o.hide(name) // made anew by this layer
 	case err == nil:
 		return nil // replaced by this layer
 	case !errors.Is(err, fs.ErrNotExist):
-		return err
+		return os.NewSyscallError("fstatat", err)
 	}
-	if _, err := o.below.Lstat(name); err != nil {
-		return nil // nothing to remove
+	if was, err := o.lower(name); was == nil || err != nil {
+		return err // nothing to remove
 	}
-	return o.whiteout(name)
+	return o.whiteout(dir, path.Base(name))
 }
 
-// hide takes away what the lower layers have in dir, a directory of this
-// layer.
-func (o *overlay) hide(dir string) error {
-	if was, err := o.below.Lstat(dir); err != nil || !was.IsDir() {
-		return nil // nothing below to hide
+// hide takes away what the lower layers have in a directory of this layer.
+func (o *overlay) hide(name string) error {
+	dir, err := o.directory(name)
+	if dir == nil || err != nil {
+		return err
 	}
-	entries, err := o.below.ReadDir(dir)
+	defer dir.Close()
+	was, err := o.lower(name)
+	if err != nil || was == nil || !was.IsDir() {
+		return err // nothing below to hide
+	}
+	entries, err := o.below.ReadDir(name)
 	if err != nil {
 		return err
 	}
@@ -198,25 +270,20 @@ func (o *overlay) hide(dir string) error {
 		if err := o.budget.takeVisit(); err != nil {
 			return err
 		}
-		if err := o.remove(path.Join(dir, e.Name())); err != nil {
+		if err := o.remove(dir, path.Join(name, e.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// whiteout makes the device that hides name. Since Linux 5.8 it takes no
-// capability.
-func (o *overlay) whiteout(name string) error {
+// whiteout makes the device that hides base in dir. Since Linux 5.8 it takes
+// no capability.
+func (o *overlay) whiteout(dir *os.File, base string) error {
 	if err := o.budget.takeEntries(1); err != nil {
 		return err
 	}
-	dir, err := o.root.Open(path.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	err = unix.Mknodat(int(dir.Fd()), path.Base(name), unix.S_IFCHR, 0)
+	err := unix.Mknodat(int(dir.Fd()), base, unix.S_IFCHR, 0)
 	if errors.Is(err, fs.ErrExist) {
 		return nil // two whiteouts of one name
 	}

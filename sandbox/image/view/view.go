@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/safe-run/safe-run/sandbox/image/bounds"
 )
 
 // What a look can end with, beside fs.ErrNotExist and what the system says.
@@ -29,9 +31,8 @@ const (
 	// maxLinks is the kernel's own bound on links in one path
 	// (path_resolution(7)).
 	maxLinks = 40
-	// maxParts bounds the names in one path, those of links included. Looking
-	// a path up takes time by its depth in each of hundreds of layers.
-	maxParts = 255
+	// maxParts bounds the names in one path.
+	maxParts = bounds.Parts
 )
 
 // View is a stack of layers, merged. Paths are slash-separated and start at
