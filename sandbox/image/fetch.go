@@ -44,9 +44,10 @@ func fetch(ctx context.Context, ref Reference, o Options) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"pull", "--format", "json", "--trust", string(trust), "--pull", string(cmp.Or(o.Pull, PullMissing))}
-	if o.Store != "" {
-		args = append(args, "--store", o.Store)
+	// The store is named whatever the variables say: both must mean the same.
+	args := []string{
+		"pull", "--format", "json", "--trust", string(trust), "--pull", string(cmp.Or(o.Pull, PullMissing)),
+		"--store", storeDir(o.Store),
 	}
 	var stdout bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, append(args, "--", ref.String())...)

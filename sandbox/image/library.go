@@ -154,6 +154,9 @@ func (s *Store) Prune(all bool) ([]string, error) {
 // unless it was written to since the time given. Whoever calls it has the
 // store alone. It gives the bytes that were freed.
 func (s *Store) Collect(before time.Time) (freed int64, err error) {
+	if unknown, err := s.runsUnknown(); unknown || err != nil {
+		return 0, err
+	}
 	entries, err := s.Entries()
 	if err != nil {
 		return 0, err
@@ -180,7 +183,43 @@ func (s *Store) Collect(before time.Time) (freed int64, err error) {
 			err = errors.Join(err, dropErr)
 		}
 	}
-	return freed, err
+	return freed, errors.Join(err, s.dropUnfinished(before))
+}
+
+// runsUnknown reports whether a sandbox runs from an image whose entry cannot
+// be understood, such as that of another version: which layers it needs is not
+// known.
+func (s *Store) runsUnknown() (bool, error) {
+	files, err := os.ReadDir(s.path("images"))
+	if err != nil {
+		return false, err
+	}
+	for _, f := range files {
+		digest := strings.Replace(strings.TrimSuffix(f.Name(), ".json"), "-", ":", 1)
+		if !ValidDigest(digest) || s.Entry(digest) != nil {
+			continue
+		}
+		if used, err := s.InUse(digest); used || err != nil {
+			return used, err
+		}
+	}
+	return false, nil
+}
+
+// dropUnfinished removes records and entries that were not written to their
+// end.
+func (s *Store) dropUnfinished(before time.Time) (err error) {
+	for _, dir := range []string{"refs", "images"} {
+		files, readErr := os.ReadDir(s.path(dir))
+		err = errors.Join(err, readErr)
+		for _, f := range files {
+			if strings.HasPrefix(f.Name(), unfinished) {
+				_, dropErr := dropOld(s.path(dir, f.Name()), before)
+				err = errors.Join(err, dropErr)
+			}
+		}
+	}
+	return err
 }
 
 // dropOld removes path unless it was changed since; a change of its name
@@ -195,10 +234,7 @@ func dropOld(path string, before time.Time) (int64, error) {
 	}
 	size := st.Size
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		var err error
-		if size, err = DiskUse(path); err != nil {
-			return 0, err
-		}
+		size, _ = DiskUse(path) // what cannot be counted is removed all the same
 	}
 	return size, os.RemoveAll(path)
 }

@@ -200,6 +200,14 @@ func TestUnpacker(t *testing.T) {
 	if !strings.HasPrefix(string(args), want) {
 		t.Errorf("it was started with %q, want %q", args, want)
 	}
+	t.Setenv("SAFE_RUN_STORE", store+"2")
+	if _, err := open(t, "oci-archive:"+archive+":v2", Options{Program: program}); err == nil {
+		t.Error("opened what is not there")
+	}
+	args, err = os.ReadFile(filepath.Join(dir, "args"))
+	if want := " --store " + store + "2 -- oci-archive:" + archive + ":v2\n"; err != nil || !strings.HasSuffix(string(args), want) {
+		t.Errorf("with SAFE_RUN_STORE it was started with %q, want %q (%v)", args, want, err)
+	}
 	_, err = open(t, "oci-archive:"+archive, Options{Store: store, Program: filepath.Join(dir, "none")})
 	if err == nil || !strings.Contains(problem.HintOf(err), "SAFE_RUN_IMAGE") {
 		t.Errorf("without the program: %v, hint %q", err, problem.HintOf(err))

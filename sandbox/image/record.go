@@ -114,6 +114,9 @@ func read[T any](path string, decode func([]byte) (*T, error)) *T {
 	return doc
 }
 
+// unfinished is how the names of documents begin that are being written.
+const unfinished = "new-"
+
 // put writes a document of the store.
 func (s *Store) put(dir, name string, doc any) error {
 	b, err := json.Marshal(doc)
@@ -123,7 +126,7 @@ func (s *Store) put(dir, name string, doc any) error {
 	if len(b) > maxRecord {
 		return fmt.Errorf("record of %d bytes; at most %d are read", len(b), maxRecord)
 	}
-	f, err := os.CreateTemp(s.path(dir), "new-")
+	f, err := os.CreateTemp(s.path(dir), unfinished)
 	if err != nil {
 		return err
 	}

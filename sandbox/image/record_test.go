@@ -2,6 +2,7 @@ package image
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -194,6 +195,51 @@ func TestLibrary(t *testing.T) {
 		if left, err := os.ReadDir(filepath.Join(s.Path(), dir)); err != nil || len(left) > 0 {
 			t.Errorf("%s has %d files left (%v)", dir, len(left), err)
 		}
+	}
+}
+
+// TestCollectUnknown: the layers of an image that a sandbox runs from stay,
+// even when its entry is of another version.
+func TestCollectUnknown(t *testing.T) {
+	s := newStore(t)
+	digest := "sha256:" + strings.Repeat("1", 64)
+	must(t, s.PutEntry(&Entry{Digest: digest, ConfigRaw: digest, Layers: []EntryLayer{{Chain: digest, DiffID: digest, Blob: digest}}}))
+	must(t, os.Mkdir(s.Layer(digest), 0o755))
+	file := filepath.Join(s.Path(), "images", strings.Replace(digest, ":", "-", 1)+".json")
+	must(t, os.WriteFile(file, []byte(`{"version":1}`), 0o600))
+	lock, err := s.Share(t.Context(), digest)
+	must(t, err)
+	if _, err := s.Collect(time.Now().Add(time.Hour)); err != nil || !isDirectory(s.Layer(digest)) {
+		t.Errorf("a layer that is in use was removed (%v)", err)
+	}
+	must(t, lock.Release())
+	if _, err := s.Collect(time.Now().Add(time.Hour)); err != nil || isDirectory(s.Layer(digest)) {
+		t.Errorf("a layer that nothing needs was kept (%v)", err)
+	}
+}
+
+// TestCollectOdd removes what cannot be counted, and what was cut off while it
+// was written.
+func TestCollectOdd(t *testing.T) {
+	s := newStore(t)
+	dir := s.Layer("sha256:" + strings.Repeat("1", 64))
+	must(t, os.Mkdir(dir, 0o755))
+	root, err := os.OpenRoot(dir)
+	must(t, err)
+	for range 20 { // a path that no system call takes
+		must(t, root.Mkdir(strings.Repeat("d", 250), 0o755))
+		next, err := root.OpenRoot(strings.Repeat("d", 250))
+		must(t, errors.Join(err, root.Close()))
+		root = next
+	}
+	must(t, root.Close())
+	half := filepath.Join(s.Path(), "refs", "new-123")
+	write(t, half, "{", 0o600)
+	if _, err := s.Collect(time.Now().Add(-time.Hour)); err != nil || !exists(half) {
+		t.Errorf("what is being written was removed (%v)", err)
+	}
+	if _, err := s.Collect(time.Now().Add(time.Hour)); err != nil || isDirectory(dir) || exists(half) {
+		t.Errorf("it was not removed: %v", err)
 	}
 }
 
