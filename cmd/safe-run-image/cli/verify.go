@@ -124,6 +124,11 @@ func (c *checking) judge(m match, v *verified) error {
 		}
 		return nil
 	}
+	if !image.Fresh(record.Source) {
+		// What would be judged is what is there now, and not this image.
+		v.Refused, v.Hint = record.Reference+" has changed since it was pulled", "safe-run image pull "+record.Reference
+		return nil
+	}
 	o := c.options
 	o.Pull = image.PullMissing
 	checked, err := pull.Check(c.ctx, record.Reference, o)
