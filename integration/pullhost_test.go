@@ -61,8 +61,12 @@ func newMachine(t *testing.T) *machine {
 		mountPoint(t, dir)
 	}
 	leaks.Check(t)
-	m.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + m.home, "LANG=C"}
-	// The host's own policy and names must not matter.
+	// The host's own engines, policy and names must not matter.
+	none := m.write("home/none.conf", "[storage]\ndriver = \"overlay\"\ngraphroot = \""+m.home+"/graph\"\nrunroot = \""+m.home+"/run\"\n")
+	m.env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + m.home, "LANG=C",
+		"DOCKER_HOST=unix://" + m.home + "/none", "CONTAINERD_ADDRESS=" + m.home + "/none", "CONTAINERS_STORAGE_CONF=" + none,
+	}
 	m.write("home/.config/containers/policy.json", `{"default":[{"type":"insecureAcceptAnything"}]}`)
 	m.write("home/.config/containers/registries.conf", "unqualified-search-registries = []\n")
 	return m

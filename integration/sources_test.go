@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,6 +97,9 @@ var origins = map[string]func(t *testing.T, m *machine, img imagetest.Image) str
 	"docker-daemon":      inDocker,
 }
 
+// engines are asked for what has a name alone.
+var engines = []string{"docker-daemon", "containers-storage", "containerd"}
+
 // TestSources: the same image is the same tree, wherever it comes from: each
 // time in a store of its own, so that every source is unpacked itself.
 func TestSources(t *testing.T) {
@@ -139,6 +143,12 @@ func TestSources(t *testing.T) {
 			// may be looked at again.
 			if r := m.run(name); r.code != 0 || r.out != inside.out {
 				t.Errorf("inside the container (exit code %d):\n%s%swant\n%s", r.code, r.out, r.err, inside.out)
+			}
+			if transport, _, _ := strings.Cut(name, ":"); !slices.Contains(engines, transport) {
+				return
+			}
+			if r := m.run("acme/app:1"); r.code != 0 || r.out != inside.out {
+				t.Errorf("by its name alone (exit code %d):\n%s%s", r.code, r.out, r.err)
 			}
 		})
 	}
