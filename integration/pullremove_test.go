@@ -2,10 +2,16 @@ package integration
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/safe-run/safe-run/sandbox/image"
 )
@@ -62,6 +68,46 @@ func TestRemovedWhileItRuns(t *testing.T) {
 			t.Errorf("when everything was removed, %s has %v (%v)", dir, left, err)
 		}
 	}
+}
+
+// TestPrunedBesidePulls: whoever pulls and runs does not notice those who
+// remove at the same time.
+func TestPrunedBesidePulls(t *testing.T) {
+	m, h := newMachine(t), newHub(t)
+	name := h.name("app:1")
+	images := []v1.Image{withPeek(t, "first", noise("first")), withPeek(t, "second", noise("second"))}
+	h.push("app:1", images[0])
+	m.must("pull", "-q", name)
+	end := time.Now().Add(3 * time.Second)
+	var all sync.WaitGroup
+	var runs, prunes atomic.Int32
+	loop := func(counted *atomic.Int32, fine func(result) bool, start func() *exec.Cmd) {
+		all.Go(func() {
+			for time.Now().Before(end) && !t.Failed() {
+				cmd := start()
+				if r := finish(t, cmd); !fine(r) {
+					t.Errorf("%v: exit code %d\n%s%s", cmd.Args[len(cmd.Args)-3:], r.code, r.out, r.err)
+				}
+				counted.Add(1)
+			}
+		})
+	}
+	ran := func(r result) bool { return r.code == 0 && (r.line() == "first" || r.line() == "second") }
+	loop(&runs, ran, func() *exec.Cmd { return m.launcher("--pull", "always", name) })
+	loop(&runs, ran, func() *exec.Cmd { return m.launcher(name) })
+	worked := func(r result) bool { return r.code == 0 }
+	loop(&prunes, worked, func() *exec.Cmd { return m.images("prune", "-q") })
+	loop(&prunes, worked, func() *exec.Cmd { return m.images("prune", "-a", "-q") })
+	for i := 0; time.Now().Before(end); i++ {
+		h.push("app:1", images[i%2])
+		time.Sleep(30 * time.Millisecond)
+	}
+	all.Wait()
+	if runs.Load() < 5 || prunes.Load() < 5 {
+		t.Errorf("%d runs beside %d prunes: too few to tell", runs.Load(), prunes.Load())
+	}
+	m.must("prune", "-a", "-q")
+	m.tidy("when everything is over")
 }
 
 // TestVerbsEndToEnd: what one machine saves another imports, and it is the same
