@@ -151,7 +151,9 @@ func (d *docker) get(ctx context.Context, path string, into any) error {
 
 // id asks for the id of the image that ref names.
 func (d *docker) id(ctx context.Context, ref image.Reference) (string, error) {
-	var found struct{ ID string }
+	var found struct {
+		ID string `json:"Id"`
+	}
 	err := d.get(ctx, "/images/"+ref.Path+"/json", &found)
 	var no dockerSays
 	switch {

@@ -9,7 +9,6 @@ import (
 	"os"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sys/unix"
 
 	"github.com/safe-run/safe-run/sandbox/image"
@@ -18,10 +17,6 @@ import (
 
 // nonblock keeps open(2) of a FIFO from waiting for a writer.
 const nonblock = unix.O_NONBLOCK | unix.O_NOCTTY
-
-// maxNesting bounds indexes inside indexes: an index of one image for several
-// platforms inside index.json is two.
-const maxNesting = 4
 
 // layout is an OCI image layout, in a directory or in an archive. The readers
 // of go-containerregistry read metadata of any size and follow links out of
@@ -99,69 +94,32 @@ func (l *layout) choose(tag, arch string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	var outer v1.Hash
-	for range maxNesting {
-		d, err := forPlatform(found, arch)
-		if err != nil {
-			return nil, err
-		}
-		data, err := readBlob(l, d, "manifest")
-		if err != nil {
-			return nil, err
-		}
-		if both(data) {
-			return nil, problem.New("", "the manifest %s could be read as an image and as an index", d.Digest)
-		}
-		if !isIndex(d, data) {
-			found, err := l.image(d, data, arch)
-			if err == nil {
-				found.Index = outer
-			}
-			return found, err
-		}
-		var inner v1.IndexManifest
-		if err := decode(data, &inner, "index"); err != nil {
-			return nil, err
-		}
-		// A signature may be of the outermost index: it leads to all others.
-		if outer == (v1.Hash{}) {
-			outer = d.Digest
-		}
-		found = inner.Manifests
-	}
-	return nil, problem.New("", "more than %d indexes inside each other", maxNesting)
-}
-
-// isIndex goes by the descriptor, and by the document where the descriptor
-// does not say.
-func isIndex(d v1.Descriptor, data []byte) bool {
-	if d.MediaType != "" {
-		return d.MediaType.IsIndex()
-	}
-	var body struct {
-		MediaType types.MediaType   `json:"mediaType"`
-		Manifests []v1.Descriptor   `json:"manifests"`
-		_         map[string]string // nothing else matters
-	}
-	return decode(data, &body, "") == nil && (body.MediaType.IsIndex() || len(body.Manifests) > 0)
-}
-
-// image reads the manifest data of d and its config.
-func (l *layout) image(d v1.Descriptor, data []byte, arch string) (*Image, error) {
-	m, err := parseManifest(d, data)
+	d, err := forPlatform(found, arch)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := readBlob(l, m.Config, "config")
+	d, data, err := layoutReader{l}.manifest(d)
 	if err != nil {
 		return nil, err
 	}
-	return assemble(documents{d, data, m, raw}, arch, l.openLayer)
+	return resolve(layoutReader{l}, d, data, arch)
 }
 
-func (l *layout) openLayer(d v1.Descriptor) opener {
+// layoutReader reads a layout as a reader does.
+type layoutReader struct{ l *layout }
+
+func (r layoutReader) manifest(d v1.Descriptor) (v1.Descriptor, []byte, error) {
+	data, err := readBlob(r.l, d, "manifest")
+	return d, data, err
+}
+
+func (r layoutReader) blob(d v1.Descriptor, what string) ([]byte, error) {
+	return readBlob(r.l, d, what)
+}
+
+func (r layoutReader) layer(d v1.Descriptor) opener {
 	return func(_ context.Context, offset int64) (io.ReadCloser, error) {
-		r, n, err := l.open(blobPath(d.Digest))
+		file, n, err := r.l.open(blobPath(d.Digest))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, dangling("layer", d.Digest)
 		}
@@ -169,9 +127,9 @@ func (l *layout) openLayer(d v1.Descriptor) opener {
 			return nil, err
 		}
 		if n != d.Size {
-			r.Close()
+			file.Close()
 			return nil, corrupt("layer "+d.Digest.String(), fmt.Sprintf("it has %d bytes, not %d", n, d.Size))
 		}
-		return from(r, offset)
+		return from(file, offset)
 	}
 }

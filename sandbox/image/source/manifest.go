@@ -75,6 +75,9 @@ func assemble(d documents, arch string, open func(v1.Descriptor) opener) (*Image
 // checkLayer refuses a layer that is no plain tar, such as an encrypted one.
 // How it is compressed is seen from its first bytes.
 func checkLayer(d v1.Descriptor) error {
+	if err := identified(d, "layer"); err != nil {
+		return err
+	}
 	if !d.MediaType.IsLayer() && d.MediaType != dockerZstd {
 		return problem.New("", "layer %s is of a kind that cannot be unpacked: %q", d.Digest, d.MediaType)
 	}

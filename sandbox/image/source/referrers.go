@@ -46,7 +46,7 @@ func (a attached) to(ctx context.Context, subject v1.Hash) ([]Attachment, error)
 		all.Go(func() { lists[n], errs[n] = search() })
 	}
 	all.Wait()
-	g := gathering{from: endpointBlobs{ctx, a.e}, subject: subject, note: a.note}
+	g := gathering{from: endpointReader{ctx, a.e}, subject: subject, note: a.note}
 	for n := range lists {
 		if errs[n] == nil {
 			errs[n] = g.addAll(lists[n])
@@ -152,19 +152,4 @@ func nextPage(link string, at *url.URL) (string, error) {
 		return "", problem.New("", "its list of what is attached goes on at an impossible place")
 	}
 	return next.EscapedPath() + "?" + next.RawQuery, nil
-}
-
-// endpointBlobs reads an endpoint in the way of a gathering.
-type endpointBlobs struct {
-	ctx context.Context
-	e   *endpoint
-}
-
-func (b endpointBlobs) manifest(d v1.Descriptor) ([]byte, error) {
-	_, data, err := b.e.listed(b.ctx, d)
-	return data, err
-}
-
-func (b endpointBlobs) blob(d v1.Descriptor) ([]byte, error) {
-	return b.e.small(b.ctx, d, "attached blob")
 }

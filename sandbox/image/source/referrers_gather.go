@@ -15,12 +15,6 @@ type found struct {
 	data []byte // of its manifest, when that was read
 }
 
-// reader reads what a descriptor leads to, checked against it.
-type reader interface {
-	manifest(v1.Descriptor) ([]byte, error)
-	blob(v1.Descriptor) ([]byte, error)
-}
-
 // gathering reads artifacts within the bounds.
 type gathering struct {
 	from    reader
@@ -90,7 +84,7 @@ func (g *gathering) add(f found) error {
 		if err := g.charge(f.Size); err != nil {
 			return err
 		}
-		data, err := g.from.manifest(f.Descriptor)
+		_, data, err := g.from.manifest(f.Descriptor)
 		if err != nil {
 			return err
 		}
@@ -130,7 +124,7 @@ func (g *gathering) read(a Attachment, layers []v1.Descriptor) error {
 		if err := g.charge(d.Size); err != nil {
 			return err
 		}
-		data, err := g.from.blob(d)
+		data, err := g.from.blob(d, "attached blob")
 		if err != nil {
 			return err
 		}

@@ -113,14 +113,3 @@ func images(all []v1.Descriptor) []v1.Descriptor {
 		return artifact || cosignKind(d) || attachedTag.MatchString(tagOf(d))
 	})
 }
-
-// layoutReader reads a layout in the way of a gathering.
-type layoutReader struct{ l *layout }
-
-func (r layoutReader) manifest(d v1.Descriptor) ([]byte, error) {
-	return readBlob(r.l, d, "attached manifest")
-}
-
-func (r layoutReader) blob(d v1.Descriptor) ([]byte, error) {
-	return readBlob(r.l, d, "attached blob")
-}

@@ -176,8 +176,11 @@ func TestHostileAttachments(t *testing.T) {
 // plentiful has as many artifacts as anybody asks for.
 type plentiful struct{}
 
-func (plentiful) manifest(v1.Descriptor) ([]byte, error) { return []byte(`{"layers":[]}`), nil }
-func (plentiful) blob(v1.Descriptor) ([]byte, error)     { return nil, nil }
+func (plentiful) manifest(d v1.Descriptor) (v1.Descriptor, []byte, error) {
+	return d, []byte(`{"layers":[]}`), nil
+}
+func (plentiful) blob(v1.Descriptor, string) ([]byte, error) { return nil, nil }
+func (plentiful) layer(v1.Descriptor) opener                 { return nil }
 
 func TestTooManyArtifacts(t *testing.T) {
 	var index v1.IndexManifest

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,17 @@ func TestHostileAnswers(t *testing.T) {
 		{"JSON and more", "manifests/", say(oci, []byte(manifest+"{}")), "malformed"},
 		{"an index of itself", "manifests/", say(string(types.OCIImageIndex), fmt.Appendf(nil, `{"schemaVersion":2,"manifests":[{"mediaType":%q,"size":5,"digest":"sha256:%s"}]}`,
 			types.OCIImageIndex, strings.Repeat("1", 64))), "its digest is"},
+		{"an index that gives no digest", "manifests/", func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/1") {
+				say(string(types.OCIImageIndex), fmt.Appendf(nil, `{"schemaVersion":2,"manifests":[{"mediaType":%q,"size":%d}]}`, oci, len(raw)))(w, r)
+				return
+			}
+			say(oci, raw)(w, r)
+		}, "by no digest"},
+		{"a layer without a digest", "manifests/", say(oci, []byte(digestless(t, manifest))), "by no digest"},
+		{"layers twice", "manifests/", say(oci, []byte(`{"layers":[],`+manifest[1:])), `"layers" twice`},
+		{"layers, and Layers", "manifests/", say(oci, []byte(`{"Layers":[],`+manifest[1:])), `"Layers", which some read as "layers"`},
+		{"config, and a look-alike", "manifests/", say(oci, []byte(`{"\u017fchemaVersion":1,`+manifest[1:])), `which some read as "schemaVersion"`},
 		{"a config with another digest", "blobs/", say("", []byte(strings.Repeat("x", len(config)))), "config is damaged"},
 		{"a config of 10 GB", "blobs/", unending, "more than was asked for"},
 		{"no config", "blobs/", http.NotFound, "there is no"},
@@ -114,6 +126,16 @@ func TestHostileAnswers(t *testing.T) {
 			refuses(t, err, test.want, "registry "+host)
 		})
 	}
+}
+
+// digestless takes the digest of the first layer out of a manifest.
+func digestless(t *testing.T, manifest string) string {
+	t.Helper()
+	head, layers, found := strings.Cut(manifest, `"layers":`)
+	if !found {
+		t.Fatalf("no layers in %s", manifest)
+	}
+	return head + `"layers":` + regexp.MustCompile(`,?"digest":"[^"]*"`).ReplaceAllString(layers, "")
 }
 
 func TestPinnedDigestIsChecked(t *testing.T) {

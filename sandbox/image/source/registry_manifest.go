@@ -32,37 +32,14 @@ func (e *endpoint) choose(ctx context.Context, arch string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	var outer v1.Hash
-	for range maxNesting {
-		if both(data) {
-			return nil, problem.New("", "the manifest %s could be read as an image and as an index", d.Digest)
-		}
-		if !isIndex(d, data) {
-			found, err := e.image(ctx, d, data, arch)
-			if err == nil {
-				found.Index = outer
-			}
-			return found, err
-		}
-		if outer == (v1.Hash{}) {
-			outer = d.Digest
-		}
-		var index v1.IndexManifest
-		if err := decode(data, &index, "index"); err != nil {
-			return nil, err
-		}
-		if d, err = forPlatform(index.Manifests, arch); err != nil {
-			return nil, err
-		}
-		if d, data, err = e.listed(ctx, d); err != nil {
-			return nil, err
-		}
-	}
-	return nil, problem.New("", "more than %d indexes inside each other", maxNesting)
+	return resolve(endpointReader{ctx, e}, d, data, arch)
 }
 
 // listed gets a manifest that an index lists.
 func (e *endpoint) listed(ctx context.Context, d v1.Descriptor) (v1.Descriptor, []byte, error) {
+	if err := identified(d, "manifest"); err != nil {
+		return d, nil, err
+	}
 	got, data, err := e.manifest(ctx, d.Digest.String())
 	switch {
 	case err != nil:
@@ -136,21 +113,11 @@ func mediaType(h http.Header) string {
 	return plain
 }
 
-// image gets the config of the manifest data.
-func (e *endpoint) image(ctx context.Context, d v1.Descriptor, data []byte, arch string) (*Image, error) {
-	m, err := parseManifest(d, data)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := e.small(ctx, m.Config, "config")
-	if err != nil {
-		return nil, err
-	}
-	return assemble(documents{d, data, m, raw}, arch, e.layer)
-}
-
 // small gets a blob that is kept in memory, and checks it.
 func (e *endpoint) small(ctx context.Context, d v1.Descriptor, what string) ([]byte, error) {
+	if err := identified(d, what); err != nil {
+		return nil, err
+	}
 	if d.Size < 0 || d.Size > bounds.Metadata {
 		return nil, tooLarge(what, d.Size)
 	}
@@ -166,3 +133,19 @@ func (e *endpoint) small(ctx context.Context, d v1.Descriptor, what string) ([]b
 	}
 	return data, nil
 }
+
+// endpointReader reads an endpoint as a reader does.
+type endpointReader struct {
+	ctx context.Context
+	e   *endpoint
+}
+
+func (r endpointReader) manifest(d v1.Descriptor) (v1.Descriptor, []byte, error) {
+	return r.e.listed(r.ctx, d)
+}
+
+func (r endpointReader) blob(d v1.Descriptor, what string) ([]byte, error) {
+	return r.e.small(r.ctx, d, what)
+}
+
+func (r endpointReader) layer(d v1.Descriptor) opener { return r.e.layer(d) }

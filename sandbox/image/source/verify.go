@@ -14,6 +14,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/safe-run/safe-run/sandbox/image/bounds"
+	"github.com/safe-run/safe-run/sandbox/image/exact"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -44,6 +45,9 @@ func tooLarge(name string, n int64) error {
 // readBlob reads a manifest, an index or a config and checks it against the
 // descriptor that led to it.
 func readBlob(b blobs, d v1.Descriptor, what string) ([]byte, error) {
+	if err := identified(d, what); err != nil {
+		return nil, err
+	}
 	data, err := readWhole(b, blobPath(d.Digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, dangling(what, d.Digest)
@@ -61,6 +65,14 @@ func readBlob(b blobs, d v1.Descriptor, what string) ([]byte, error) {
 	return data, nil
 }
 
+// identified refuses a descriptor without a digest: anything would do for it.
+func identified(d v1.Descriptor, what string) error {
+	if d.Digest == (v1.Hash{}) {
+		return problem.New(badManifest, "a %s is referred to by no digest", what)
+	}
+	return nil
+}
+
 // blobPath is where a layout keeps a blob. A v1.Hash that was parsed has
 // nothing but hexadecimal digits.
 func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
@@ -73,10 +85,10 @@ func corrupt(what, how string) error {
 	return problem.New("copy the image again", "the %s is damaged: %s", what, how)
 }
 
-// decode reads JSON and nothing after it: two readers that disagree where a
-// document ends see two images.
+// decode reads JSON that has one meaning: two readers that disagree where a
+// document ends, or which of two members counts, see two images.
 func decode(data []byte, into any, what string) error {
-	if err := json.Unmarshal(data, into); err != nil {
+	if err := exact.Unmarshal(data, into); err != nil {
 		return problem.New("", "the %s is malformed: %w", what, err)
 	}
 	return nil

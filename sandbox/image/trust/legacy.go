@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -17,6 +16,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 
 	"github.com/safe-run/safe-run/sandbox/image/bounds"
+	"github.com/safe-run/safe-run/sandbox/image/exact"
 	"github.com/safe-run/safe-run/sandbox/image/source"
 )
 
@@ -72,8 +72,8 @@ func readLegacyEnvelope(b source.Blob) (signed, error) {
 			Sig []byte `json:"sig"`
 		} `json:"signatures"`
 	}
-	if err := json.Unmarshal(b.Data, &envelope); err != nil {
-		return signed{}, errors.New("it is not an envelope in JSON")
+	if err := exact.Unmarshal(b.Data, &envelope); err != nil {
+		return signed{}, errors.New("it is not an envelope in JSON: " + err.Error())
 	}
 	if envelope.PayloadType != intotoMediaType {
 		return signed{}, fmt.Errorf("its envelope holds %q, not an in-toto statement", plain(envelope.PayloadType))
@@ -161,8 +161,8 @@ func legacyEntry(data []byte) (*protorekor.TransparencyLogEntry, error) {
 			LogID          string `json:"logID"`
 		}
 	}
-	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&log); err != nil {
-		return nil, errors.New("it is not in JSON")
+	if err := exact.Unmarshal(data, &log); err != nil {
+		return nil, errors.New("it is not in JSON: " + err.Error())
 	}
 	id, err := hex.DecodeString(log.Payload.LogID)
 	if err != nil || len(id) == 0 {
