@@ -141,10 +141,17 @@ func TestCheckedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, m.run(words...), "app", "with the right key in the file")
+	verify := append([]string{"image", "verify"}, words...)
+	if r := m.run(verify...); r.code != 0 {
+		t.Errorf("verify: exit code %d\n%s%s", r.code, r.out, r.err)
+	}
 
 	m.write("home/.config/containers/policy.json", `{"default":[{"type":"reject"}]}`)
 	refused(t, m.run(words...), "rejected by policy.json", "policy.json")
 	refused(t, m.run(h.name("app:1")), "rejected by policy.json, without a profile", "policy.json")
+	if r := m.run(verify...); r.code == 0 || !strings.Contains(r.out+r.err, "policy.json") {
+		t.Errorf("verify of what is rejected: exit code %d\n%s%s", r.code, r.out, r.err)
+	}
 	m.write("home/.config/containers/policy.json", `{"default":[{"type":"insecureAcceptAnything"}]}`)
 	says(t, m.run(words...), "app", "accepted again")
 }
