@@ -24,7 +24,10 @@ func (a *app) pullVerb() *cobra.Command {
 		Long: `bring an image into the store, unless it is there, and record what it is.
 
 A bare name is looked for in the stores of docker, podman and containerd, and
-then in a registry, as registries.conf(5) says. ` + image.Forms + `.`,
+then in a registry, as registries.conf(5) says. A prefix names one place:
+docker://NAME, docker-daemon:NAME, containers-storage:NAME, containerd:NAME,
+oci:DIR[:ref], oci-archive:FILE[:ref], docker-archive:FILE[:ref]. What dir:ROOTFS
+and ./program mean is used as it is and needs no pull.`,
 		Example:     "  safe-run image pull nginx:1.27\n  safe-run image pull --profile web docker://ghcr.io/acme/app@sha256:...\n  safe-run image pull oci:./app",
 		Args:        images(1, 1),
 		Annotations: map[string]string{network: forNames},

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -68,7 +69,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.Var(&a.format, "format", "how to write the result: table or json; audit and verify also write sarif")
-	flags.StringVar(&a.store, "store", image.DefaultStore, "the directory of images")
+	flags.StringVar(&a.store, "store", "", "the directory of images (default $SAFE_RUN_STORE, or "+image.DefaultStore+")")
 	flags.StringVar(&a.trust, "trust", "", "what images must satisfy, in JSON; safe-run image fills it in from --profile and the floor")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but the result")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return badUsage(cmd.CommandPath(), "%w", err) })
@@ -76,8 +77,25 @@ func (a *app) root() *cobra.Command {
 		a.pullVerb(), a.lsVerb(), a.inspectVerb(), a.rmVerb(), a.pruneVerb(), a.tagVerb(),
 		a.saveVerb(), a.importVerb(), a.verifyVerb(), a.auditVerb(), a.packVerb(),
 	)
+	if a.name == throughLauncher {
+		showProfile(root)
+	}
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json", "sarif"}, cobra.ShellCompDirectiveNoFileComp))
 	return root
+}
+
+// judged are the verbs that the launcher tells what images must satisfy.
+var judged = []string{"pull", "import", "verify", "audit"}
+
+// showProfile lists in the help what the launcher takes out of a command line,
+// instead of what it makes of it.
+func showProfile(root *cobra.Command) {
+	root.PersistentFlags().Lookup("trust").Hidden = true
+	for _, c := range root.Commands() {
+		if slices.Contains(judged, c.Name()) {
+			c.Flags().String("profile", "default", "the policy that images must satisfy: a profile's name, or a path to one")
+		}
+	}
 }
 
 // Root is the tree of verbs with nothing to run, for the man pages.

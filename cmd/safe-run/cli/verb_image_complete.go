@@ -61,7 +61,7 @@ func askFetcher(args []string) ([]string, cobra.ShellCompDirective) {
 }
 
 // imageNames are the references that the store knows.
-func imageNames() []string { return imageNamesIn(image.DefaultStore) }
+func imageNames() []string { return imageNamesIn("") }
 
 func imageNamesIn(dir string) (names []string) {
 	store, err := image.OpenStore(dir)
