@@ -70,7 +70,7 @@ func findInPlaces(ctx context.Context, ref image.Reference, o Options, local []p
 		if own := problem.HintOf(err); own != "" && hasHost(ref.Path) {
 			hint = own // the name says which registry is meant
 		}
-		return nil, problem.New(hint, "there is no image %s in %s, nor in its registry: %w", ref, where, err)
+		return nil, problem.New(hint, "it is not in %s; %w", where, err)
 	}
 	return found, err
 }
