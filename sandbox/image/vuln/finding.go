@@ -51,15 +51,21 @@ func (s *Severity) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// parseSeverity reads a scanner's word. What it does not know is Unknown.
+// strange is the severity of a word that no scanner should write. A finding
+// that has it is refused: the word may mean critical.
+const strange Severity = -1
+
+// parseSeverity reads a scanner's word.
 func parseSeverity(s string) Severity {
-	switch s = strings.ToLower(s); s {
+	switch s = strings.ToLower(strings.TrimSpace(s)); s {
+	case "", "none":
+		return Unknown
 	case "moderate":
 		return Medium
 	case "important":
 		return High
 	}
-	return Severity(max(0, slices.Index(severities, s)))
+	return Severity(slices.Index(severities, s)) // -1 is strange
 }
 
 // bySeverityOf is the severity that CVSS gives to a score.

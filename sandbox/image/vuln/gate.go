@@ -32,6 +32,9 @@ func (s Subject) all() []string {
 	return slices.DeleteFunc(append(slices.Clone(s.Digests), s.ConfigDigest), func(d string) bool { return digest(d) == "" })
 }
 
+// indexes are the digests that may be of images for other platforms, too.
+func (s Subject) indexes() []string { return s.Digests[min(1, len(s.Digests)):] }
+
 // Evidence is a report that a verdict rests on.
 type Evidence struct {
 	Tool    string    `json:"tool"`

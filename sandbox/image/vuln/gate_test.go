@@ -163,7 +163,10 @@ func TestBinding(t *testing.T) {
 	}{
 		{"config", Report{ImageID: configDigest}, true},
 		{"manifest", Report{Digests: []string{manifestDigest}}, true},
-		{"index", Report{Digests: []string{otherDigest, index}}, true},
+		{"manifest and index", Report{Digests: []string{index, manifestDigest}}, true},
+		{"index, of which platform is not said", Report{Digests: []string{otherDigest, index}}, false},
+		{"index, attested of this platform", Report{Digests: []string{index}, Subject: manifestDigest}, true},
+		{"index taken for the image's id", Report{ImageID: index}, true},
 		{"manifest taken for the image's id", Report{ImageID: manifestDigest}, true},
 		{"the index's other platform", Report{ImageID: otherDigest, Digests: []string{index}}, false},
 		{"attested", Report{Subject: manifestDigest}, true},

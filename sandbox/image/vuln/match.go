@@ -17,15 +17,33 @@ func (s statement) covers(f Finding, subject Subject) bool {
 }
 
 // names says whether the statement and the finding have a name of the
-// vulnerability in common.
+// vulnerability in common. An alias that is one of several of its kind names a
+// part only: an advisory mends several vulnerabilities, and who takes one of
+// them back has said nothing of the others.
 func (s statement) names(f Finding) bool {
 	said := []string{s.Vulnerability.ID, string(s.Vulnerability.Name)}
 	for _, alias := range s.Vulnerability.Aliases {
 		said = append(said, string(alias))
 	}
-	return slices.ContainsFunc(f.names(), func(known string) bool {
+	named := func(known string) bool {
 		return slices.ContainsFunc(said, func(name string) bool { return name != "" && strings.EqualFold(name, known) })
-	})
+	}
+	if named(f.ID) || !s.suppresses() && slices.ContainsFunc(f.Aliases, named) {
+		return true
+	}
+	for _, alias := range f.Aliases {
+		others := func(other string) bool { return kind(other) == kind(alias) && !named(other) }
+		if named(alias) && !slices.ContainsFunc(f.Aliases, others) {
+			return true
+		}
+	}
+	return false
+}
+
+// kind is what the name of a vulnerability starts with, such as CVE.
+func kind(name string) string {
+	start, _, _ := strings.Cut(strings.ToUpper(name), "-")
+	return start
 }
 
 // productCovers says whether a product is the image, or the package in it that

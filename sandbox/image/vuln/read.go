@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/sandbox/image/exact"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -67,7 +68,7 @@ func decode(b []byte, into any) error {
 	if bytes.Count(b, []byte("{")) > maxObjects {
 		return problem.New("", "more than %d objects", maxObjects)
 	}
-	if err := json.Unmarshal(b, into); err != nil {
+	if err := exact.Unmarshal(b, into); err != nil {
 		return problem.New(formats, "not the JSON that was expected: %s", text(err.Error(), longestText))
 	}
 	return nil
@@ -97,7 +98,7 @@ func (l *list[T]) UnmarshalJSON(b []byte) error {
 			return errNoList
 		}
 		var element T
-		if err := json.Unmarshal(raw, &element); err != nil {
+		if err := exact.Unmarshal(raw, &element); err != nil {
 			return err
 		}
 		*l = append(*l, element)
@@ -161,6 +162,8 @@ func checked(f Finding) (Finding, error) {
 		return f, problem.New(formats, "a finding in %q without an id", f.Package.Name)
 	case f.Package.Name == "":
 		return f, problem.New(formats, "finding %s without a package", f.ID)
+	case f.Severity == strange:
+		return f, problem.New(formats, "finding %s in %s has a severity that is none of %s", f.ID, f.Package.Name, strings.Join(severities, ", "))
 	}
 	f.Status = Affected
 	f.Score = min(max(f.Score, 0), 10)

@@ -165,6 +165,11 @@ func TestReadRefuses(t *testing.T) {
 		{"secrets only", swap(t, trivy, `"os-pkgs"`, `"secret"`), "no packages"},
 		{"no id", swap(t, trivy, `"VulnerabilityID": "CVE-2099-0001"`, `"VulnerabilityID": ""`), "without an id"},
 		{"no package", swap(t, trivy, `"PkgName": "curl"`, `"PkgName": ""`), "CVE-2099-0001 without a package"},
+		{"findings twice", swap(t, trivy, `"Vulnerabilities": [`, `"Vulnerabilities": null, "Vulnerabilities": [`), `"Vulnerabilities" twice`},
+		{"findings, and a look-alike", swap(t, trivy, `"Vulnerabilities": [`, `"vulnerabilities": null, "Vulnerabilities": [`), "which some read as"},
+		{"two severities", swap(t, grype, `"severity":"Critical"`, `"severity":"Critical","severity":"Low"`), `"severity" twice`},
+		{"a severity in other words", swap(t, trivy, `"Severity": "CRITICAL"`, `"Severity": "kritisch"`), "CVE-2099-0001 in curl has a severity that is none of"},
+		{"SARIF with a severity in other words", strings.ReplaceAll(sarif, "CRITICAL", "KRITISCH"), "has a severity that is none of"},
 		{"a number for a name", swap(t, trivy, `"PkgName": "curl"`, `"PkgName": 7`), "not the JSON"},
 		{"a grype directory", swap(t, grype, `"type":"image"`, `"type":"directory"`), `of a "directory"`},
 		{"not grype", swap(t, grype, `"name":"grype"`, `"name":"other"`), "not of grype"},
@@ -240,7 +245,7 @@ func TestMisconfigurationsDoNotCount(t *testing.T) {
 }
 
 func TestSeverity(t *testing.T) {
-	for in, want := range map[string]Severity{"CRITICAL": Critical, "High": High, "important": High, "Moderate": Medium, "low": Low, "Negligible": Negligible, "": Unknown, "worst": Unknown} {
+	for in, want := range map[string]Severity{"CRITICAL": Critical, "High": High, "important": High, "Moderate": Medium, "low": Low, "Negligible": Negligible, "": Unknown, "none": Unknown, " High\n": High, "worst": strange, "kritisch": strange} {
 		if got := parseSeverity(in); got != want {
 			t.Errorf("parseSeverity(%q) = %s, want %s", in, got, want)
 		}

@@ -53,10 +53,17 @@ func bound(r Report, subject Subject) error {
 		}
 		return problem.New(formats, "image %s: the report of %s does not say which image it is of", shown, r.Tool)
 	}
-	if !slices.ContainsFunc(said, func(d string) bool { return slices.Contains(known, d) }) {
-		return foreign(r, shown, said[0])
+	if r.ImageID == "" && r.Subject == "" {
+		known = slices.DeleteFunc(known, func(d string) bool { return slices.Contains(subject.indexes(), d) })
 	}
-	return nil
+	if slices.ContainsFunc(said, func(d string) bool { return slices.Contains(known, d) }) {
+		return nil
+	}
+	if slices.ContainsFunc(said, func(d string) bool { return slices.Contains(subject.indexes(), d) }) {
+		return problem.New("scan this image by its own digest, "+subject.Digests[0],
+			"image %s: the report of %s is of an image for any of several platforms (%s)", shown, r.Tool, said[0])
+	}
+	return foreign(r, shown, said[0])
 }
 
 func foreign(r Report, shown, digest string) error {

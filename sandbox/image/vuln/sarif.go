@@ -119,7 +119,7 @@ func trivySARIF(rule sarifRule, message string) (Finding, error) {
 		FixedIn: versions(said["Fixed Version"]), URL: name(rule.HelpURI), Title: title(rule.ShortDescription.Text),
 	}
 	for _, tag := range rule.Properties.Tags {
-		if tagged := (Finding{Severity: parseSeverity(tag)}); tagged.Severity != Unknown && tagged.rank() > f.rank() {
+		if tagged := (Finding{Severity: parseSeverity(tag)}); tagged.Severity > Unknown && tagged.rank() > f.rank() {
 			f.Severity = tagged.Severity
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	openvex "github.com/openvex/go-vex/pkg/vex"
 
+	"github.com/safe-run/safe-run/sandbox/image/exact"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -49,6 +50,9 @@ func ParseVEX(called string, b []byte) (VEX, error) {
 		return VEX{}, problem.New("split it", "VEX document %s: larger than %d MiB, or more than %d commas", out.name, maxVEX>>20, maxCommas)
 	}
 	doc, err := openvex.Parse(b)
+	if err == nil {
+		err = exact.Check(b, doc)
+	}
 	if err != nil {
 		return VEX{}, problem.New(vexHint, "VEX document %s: not OpenVEX: %s", out.name, text(err.Error(), longestText))
 	}

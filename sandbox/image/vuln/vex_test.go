@@ -57,6 +57,22 @@ func TestVEXMatches(t *testing.T) {
 			t.Errorf("%s: %s (%s)", c.why, got.Status, got.VEX)
 		}
 	}
+	advisory := curl
+	advisory.ID, advisory.Aliases = "ELSA-2099-1", []string{"CVE-2099-0001", "CVE-2099-0009"}
+	for _, c := range []struct {
+		why, vulnerability, status string
+		want                       Status
+	}{
+		{"one of an advisory", `"name":"CVE-2099-0001"`, "fixed", Affected},
+		{"all of an advisory", `"name":"CVE-2099-0001","aliases":["cve-2099-0009"]`, "fixed", Fixed},
+		{"the advisory", `"name":"ELSA-2099-1"`, "fixed", Fixed},
+		{"one of an advisory, which tells nothing off", `"name":"CVE-2099-0001"`, "under_investigation", UnderInvestigation},
+	} {
+		doc := vexDoc(t, `{"vulnerability":{`+c.vulnerability+`},"products":[{`+image+`}],"status":"`+c.status+`"}`)
+		if got := apply(advisory, []VEX{doc}, subject); got.Status != c.want {
+			t.Errorf("%s: %s", c.why, got.Status)
+		}
+	}
 	none := curl
 	none.Package.PURL = ""
 	if got := apply(none, []VEX{vexDoc(t, `{"vulnerability":{"name":"CVE-2099-0001"},"products":[{"@id":"pkg:deb/debian/curl"}],"status":"fixed"}`)}, subject); got.suppressed() {
@@ -130,6 +146,7 @@ func TestParseVEXRefuses(t *testing.T) {
 		{"another format", `{"bomFormat":"CycloneDX"}`, "@context"},
 		{"another version", doc("https://openvex.dev/ns", `[]`), "@context"},
 		{"a look-alike", doc("https://openvex.dev/nsv0.2.0", `[]`), "@context"},
+		{"two statuses", doc(context, `[{"vulnerability":{"name":"a"},`+product+`,"status":"affected","status":"fixed"}]`), `"status" twice`},
 		{"no statements", doc(context, `[]`), "no statements"},
 		{"a string for a list", doc(context, `"x"`), "not OpenVEX"},
 		{"no status", doc(context, `[{"vulnerability":{"name":"a"},`+product+`}]`), "invalid status"},
