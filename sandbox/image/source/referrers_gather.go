@@ -48,6 +48,9 @@ func listOf(data []byte, from string) ([]found, error) {
 		if len(all) > maxAttached {
 			break // one more than are allowed, to be refused
 		}
+		if err := identified(d, "attached manifest"); err != nil {
+			return nil, err
+		}
 		if d.MediaType.IsImage() {
 			all = append(all, found{Descriptor: d, from: from})
 		}

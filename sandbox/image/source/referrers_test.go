@@ -263,6 +263,7 @@ func FuzzNextPage(f *testing.F) {
 func FuzzListOfAttached(f *testing.F) {
 	f.Add([]byte(`{"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1,"digest":"sha256:` + strings.Repeat("a", 64) + `"}]}`))
 	f.Add([]byte(`{"manifests":[{}]}`))
+	f.Add([]byte(`{"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		all, err := listOf(data, "x")
 		if err != nil {

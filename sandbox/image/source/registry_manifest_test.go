@@ -70,7 +70,7 @@ func FuzzServedManifest(f *testing.F) {
 			t.Errorf("image %+v", i)
 		}
 		for _, l := range i.Layers {
-			if l.Size < 0 {
+			if l.Size < 0 || len(l.Digest.Hex) != 64 || len(l.DiffID.Hex) != 64 {
 				t.Errorf("layer %+v", l)
 			}
 		}

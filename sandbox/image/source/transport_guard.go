@@ -66,6 +66,8 @@ func (g *guard) allow(addr string, a netip.Addr) error {
 	switch {
 	case g.proxies[addr]: // the user's own
 		return nil
+	case k == metadata: // no registry is there, whatever its name
+		return ledAstray(addr, k)
 	case g.own[addr] && g.reached == nowhere: // the user named it
 		return nil
 	case k == g.reached && k != nowhere:

@@ -60,6 +60,15 @@ func TestLedAstray(t *testing.T) {
 	}
 }
 
+// TestNoRegistryIsAtMetadata: the first address of a registry's name is whatever
+// the name's owner wants.
+func TestNoRegistryIsAtMetadata(t *testing.T) {
+	n := newNetwork(t)
+	host := n.serve(someHost, "169.254.169.254", testRegistry())
+	_, err := n.find(host + "/app:1")
+	refuses(t, err, "a cloud metadata address")
+}
+
 // TestNameThatMoves: a registry whose name turns out to be another address
 // later leads astray, too.
 func TestNameThatMoves(t *testing.T) {

@@ -68,7 +68,7 @@ func readBlob(b blobs, d v1.Descriptor, what string) ([]byte, error) {
 // identified refuses a descriptor without a digest: anything would do for it.
 func identified(d v1.Descriptor, what string) error {
 	if d.Digest == (v1.Hash{}) {
-		return problem.New(badManifest, "a %s is referred to by no digest", what)
+		return problem.New(badManifest, "the %s is referred to by no digest", what)
 	}
 	return nil
 }
