@@ -141,14 +141,10 @@ func TestBadRegistries(t *testing.T) {
 				m.must("pull", "-q", name)
 				digest := h.push("app:1", withPeek(t, "new "+what, noise(what)))
 				h.does(bad.meddle)
-				began := time.Now()
-				r := m.run("--pull", "always", name)
+				r := m.run("--pull", "always", name) // ended when it takes too long
 				refused(t, r, what, h.host, bad.words)
 				if strings.ContainsAny(r.err, "\x1b\x07") {
 					t.Errorf("it is shown what the terminal acts on: %q", r.err)
-				}
-				if took := time.Since(began); took > 20*time.Second {
-					t.Errorf("it took %v", took)
 				}
 				says(t, m.alone(name), "old", "what was there before")
 				h.does(nil)
