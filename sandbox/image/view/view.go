@@ -38,8 +38,15 @@ const (
 // View is a stack of layers, merged. Paths are slash-separated and start at
 // the image's root, with or without a slash; links in them are resolved inside
 // the merged tree.
+//
+// Layers do not change while they are open. A View is not for several
+// goroutines at once.
 type View struct {
 	layers []*os.Root // topmost first
+	// last are the directories of the last look, from the root down: the next
+	// is often near, and walking down costs a system call for each part of
+	// each part's path in each layer.
+	last []node
 }
 
 // Open opens layers, the lowest first.
@@ -197,6 +204,7 @@ func (v *View) find(name string, follow bool) (node, error) {
 		return root, err
 	}
 	at := []node{root} // the directories above, for ".."
+	defer func() { v.remember(at) }()
 	rest, links := strings.Split(name, "/"), 0
 	for parts := 0; len(rest) > 0; parts++ {
 		part := rest[0]
@@ -215,7 +223,7 @@ func (v *View) find(name string, follow bool) (node, error) {
 			at = at[:max(1, len(at)-1)]
 			continue
 		}
-		next, err := v.child(here, part)
+		next, err := v.step(here, part, len(at))
 		if err != nil {
 			return next, err
 		}
@@ -237,6 +245,22 @@ func (v *View) find(name string, follow bool) (node, error) {
 		rest = append(strings.Split(target, "/"), rest...)
 	}
 	return at[len(at)-1], nil
+}
+
+// step is child of a directory that is depth parts down.
+func (v *View) step(dir node, name string, depth int) (node, error) {
+	if depth < len(v.last) && v.last[depth].path == path.Join(dir.path, name) {
+		return v.last[depth], nil
+	}
+	return v.child(dir, name)
+}
+
+// remember keeps the directories of a look for the next one.
+func (v *View) remember(at []node) {
+	if !at[len(at)-1].info.IsDir() {
+		at = at[:len(at)-1]
+	}
+	v.last = at
 }
 
 // target is what a link says.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -267,4 +268,34 @@ func FuzzReadFile(f *testing.F) {
 			t.Errorf("the error has the name as it is: %q", err)
 		}
 	})
+}
+
+// TestNearby looks at neighbours in a deep tree: the way down is not walked
+// again for each of them, and what is remembered of it is not mistaken for
+// another directory.
+func TestNearby(t *testing.T) {
+	deep := strings.Repeat("d/", maxParts-5)
+	v := open(t, makeLayers(t, []file{{deep + "a", "file", "1"}, {deep + "b", "file", "2"}, {"e/d/a", "file", "3"}, {"l", "link", "e"}}))
+	look := func(name, want string) {
+		t.Helper()
+		if got, err := v.ReadFile(name, 100); string(got) != want || want != "" && err != nil {
+			t.Errorf("ReadFile(%.20q) = %q, %v; want %q", name, got, err, want)
+		}
+	}
+	look(deep+"a", "1")
+	began := time.Now()
+	for range 300 {
+		look(deep+"b", "2")
+	}
+	if took := time.Since(began); took > 15*time.Second { // a second; when each walks all of the way, a minute
+		t.Errorf("300 looks at one file took %s", took)
+	}
+	look("e/d/a", "3")
+	look("d/d/a", "")
+	look("l/d/a", "3")
+	look(deep+"../d/a", "1")
+	look("e/../"+deep+"b", "2")
+	look("e/d/a/", "")
+	look(deep+"a/x", "")
+	look(deep+"a", "1")
 }
