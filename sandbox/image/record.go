@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/spec"
 )
 
 // recordVersion is raised when the meaning of a record or of an entry changes:
@@ -40,10 +42,11 @@ type Record struct {
 	Pulled   time.Time `json:"pulled"`
 }
 
-// Holds reports whether the record still says what ref means, under the policy
-// of this hash.
-func (r *Record) Holds(ref Reference, trust string, now time.Time) bool {
-	return r.Reference == ref.String() && r.Trust == trust &&
+// Holds reports whether the record still says what ref means, under policy,
+// whose hash is trust. What was asked of a name is asked of each name: another
+// one may have been given to the image since it was checked.
+func (r *Record) Holds(ref Reference, policy spec.Trust, trust string, now time.Time) bool {
+	return r.Reference == ref.String() && r.Trust == trust && (ref.Pinned() || !policy.RequireDigest) &&
 		(r.Expires.IsZero() || now.Before(r.Expires)) && Fresh(r.Source)
 }
 

@@ -40,20 +40,29 @@ func TestRecord(t *testing.T) {
 	want := &Record{Source: stamps, Digest: someDigest, Trust: "sha256:x", Expires: now.Add(time.Hour).UTC(), Pulled: now.UTC()}
 	must(t, s.PutRecord(ref, want))
 	got := s.Record(ref)
-	if !reflect.DeepEqual(got, want) || !got.Holds(ref, "sha256:x", now) {
+	if !reflect.DeepEqual(got, want) || !got.Holds(ref, spec.Trust{}, "sha256:x", now) {
 		t.Errorf("record %+v, want %+v", got, want)
 	}
 	other := ref
 	other.Tag = "v2"
-	if s.Record(other) != nil || want.Holds(other, "sha256:x", now) {
+	if s.Record(other) != nil || want.Holds(other, spec.Trust{}, "sha256:x", now) {
 		t.Error("another tag has the same record")
 	}
-	if got.Holds(ref, "sha256:y", now) {
+	if got.Holds(ref, spec.Trust{}, "sha256:y", now) {
 		t.Error("it holds under another policy")
 	}
-	if got.Holds(ref, "sha256:x", now.Add(2*time.Hour)) {
+	if got.Holds(ref, spec.Trust{}, "sha256:x", now.Add(2*time.Hour)) {
 		t.Error("it holds after its time")
 	}
+	if got.Holds(ref, spec.Trust{RequireDigest: true}, "sha256:x", now) {
+		t.Error("it holds under a name that has no digest, although one is asked for")
+	}
+	pinned := Reference{Path: "app@" + someDigest}
+	must(t, s.PutRecord(pinned, &Record{Digest: someDigest, Trust: "sha256:x"}))
+	if !s.Record(pinned).Holds(pinned, spec.Trust{RequireDigest: true}, "sha256:x", now) {
+		t.Error("it does not hold under a name with its digest")
+	}
+	must(t, s.Forget(pinned))
 	for name, change := range map[string]func(){
 		"content of the same size": func() { time.Sleep(10 * time.Millisecond); write(t, file, "two", 0o644) },
 		"size":                     func() { write(t, file, "three", 0o644) },

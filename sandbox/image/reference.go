@@ -90,6 +90,15 @@ func (r Reference) Name() (repository, tag, digest string) {
 	return repository, tag, digest
 }
 
+// Pinned reports whether r names its image by digest.
+func (r Reference) Pinned() bool {
+	if r.IsFile() {
+		return ValidDigest(r.Tag)
+	}
+	_, _, digest := r.Name()
+	return digest != ""
+}
+
 // Full is r with the tag that a name without tag and digest means.
 func (r Reference) Full() Reference {
 	if r.IsFile() {

@@ -30,7 +30,7 @@ func openStored(ctx context.Context, r Reference, o Options) (*Image, error) {
 	}
 	for attempt := range attempts {
 		if attempt > 0 || o.Pull != PullAlways {
-			img, err := fromStore(ctx, ref, trust, o.Store)
+			img, err := fromStore(ctx, ref, trust, o)
 			if img != nil || err != nil {
 				return img, err
 			}
@@ -39,7 +39,7 @@ func openStored(ctx context.Context, r Reference, o Options) (*Image, error) {
 			return nil, err
 		}
 	}
-	img, err := fromStore(ctx, ref, trust, o.Store)
+	img, err := fromStore(ctx, ref, trust, o)
 	if img != nil || err != nil {
 		return img, err
 	}
@@ -48,8 +48,8 @@ func openStored(ctx context.Context, r Reference, o Options) (*Image, error) {
 
 // fromStore finds the image by its record and takes a share of its lock. Both
 // results are nil when it has to be fetched.
-func fromStore(ctx context.Context, ref Reference, trust, dir string) (*Image, error) {
-	store, err := OpenStore(dir)
+func fromStore(ctx context.Context, ref Reference, trust string, o Options) (*Image, error) {
+	store, err := OpenStore(o.Store)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -57,7 +57,7 @@ func fromStore(ctx context.Context, ref Reference, trust, dir string) (*Image, e
 		return nil, err
 	}
 	record := store.Record(ref)
-	if record == nil || !record.Holds(ref, trust, time.Now()) {
+	if record == nil || !record.Holds(ref, o.Trust, trust, time.Now()) {
 		return nil, nil
 	}
 	lock, err := store.Share(ctx, record.Digest)

@@ -93,10 +93,9 @@ func (p *puller) check(ctx context.Context, key image.Reference, found *source.I
 // written says whether a digest was asked for; where the image was found says
 // whose it is.
 func (p *puller) subject(key image.Reference, found *source.Image) trust.Subject {
-	_, _, digest := key.Name()
 	s := trust.Subject{
 		Reference: found.Reference.String(), Transport: found.Reference.Transport, Repository: found.Repository,
-		Pinned: !key.IsFile() && digest != "" || key.IsFile() && image.ValidDigest(key.Tag),
+		Pinned: key.Pinned(),
 		Made:   found.Made, Manifest: found.Manifest, Digests: []v1.Hash{found.Digest}, Attached: found.Attached,
 	}
 	if found.Index.Hex != "" {

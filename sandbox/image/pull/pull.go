@@ -138,7 +138,7 @@ func (p *puller) pull(ctx context.Context, ref image.Reference) (*image.Record, 
 		return nil, err
 	}
 	record := p.store.Record(key)
-	if record != nil && p.Pull != image.PullAlways && record.Holds(key, trust, time.Now()) && p.has(record.Digest) {
+	if record != nil && p.Pull != image.PullAlways && record.Holds(key, p.Trust, trust, time.Now()) && p.has(record.Digest) {
 		return record, nil
 	}
 	found, err := p.find(ctx, key, record)
