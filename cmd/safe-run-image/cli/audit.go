@@ -64,8 +64,9 @@ func (a *app) stored(cmd *cobra.Command, name string, limits bounds.Limits) (*li
 	if err != nil {
 		return nil, match{}, err
 	}
-	if m, err := lib.whole(name); err == nil {
-		return lib, m, nil
+	m, err := lib.whole(name)
+	if ref, bad := image.Parse(name); err == nil || bad == nil && !ref.Stored() {
+		return lib, m, err
 	}
 	o, err := a.pullOptions(cmd, limits)
 	if err != nil {
@@ -78,7 +79,7 @@ func (a *app) stored(cmd *cobra.Command, name string, limits bounds.Limits) (*li
 	if lib, err = openLibrary(a.store); err != nil {
 		return nil, match{}, err
 	}
-	m, err := lib.whole(name)
+	m, err = lib.whole(name)
 	return lib, m, err
 }
 

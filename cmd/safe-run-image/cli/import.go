@@ -109,6 +109,8 @@ func (a *app) imported(cmd *cobra.Command, source string, config spec.ImageConfi
 		}
 		what.From = "dir:" + path.Path
 		what.Rootfs = func(ctx context.Context, w io.Writer) error { return copyTar(ctx, w, ref.Path) }
+	case ref.Transport == image.Named && isDirectory(source):
+		return what, problem.New("write dir:"+source, "%s is a directory", source)
 	case ref.Transport == image.Named || ref.Transport == image.Docker:
 		return what, problem.New("safe-run image pull "+source+" brings it; safe-run image tag gives it another name", "%s is not a file", ref)
 	default:
@@ -118,6 +120,11 @@ func (a *app) imported(cmd *cobra.Command, source string, config spec.ImageConfi
 		what.Reference = source
 	}
 	return what, nil
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // configured says whether the config of a root filesystem was written.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"slices"
@@ -77,7 +78,7 @@ func (l *library) find(name string) (match, error) {
 		return match{}, err
 	}
 	if !ref.Stored() {
-		return match{}, problem.New("run it: safe-run "+name, "image %s is used as it is and is not in the store", ref)
+		return match{}, problem.New("run it: safe-run "+name+"; or give it a name: safe-run image import "+name+" NAME", "image %s is used as it is and is not in the store", ref)
 	}
 	return match{}, absent(name)
 }
@@ -146,6 +147,43 @@ func (l *library) meaning(digest string) (out []*image.Record) {
 		}
 	}
 	return out
+}
+
+// aliases are the records of one name of one image: what a bare name was found
+// as is recorded beside it.
+func (l *library) aliases(r *image.Record) (out []*image.Record) {
+	for _, o := range l.meaning(r.Digest) {
+		if o == r || sourceOf(o) == sourceOf(r) && sameName(o, r) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// names are the records that mean an image, each name once: the bare one.
+func (l *library) names(digest string) (out []*image.Record) {
+	for _, r := range l.meaning(digest) {
+		bare := func(o *image.Record) bool { return o.From != "" }
+		if bare(r) || !slices.ContainsFunc(l.aliases(r), bare) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// sourceOf is where an image was found.
+func sourceOf(r *image.Record) string { return cmp.Or(r.From, r.Reference) }
+
+// sameName says whether two records show the same in docker's two columns.
+func sameName(a, b *image.Record) bool {
+	x, errX := image.Parse(a.Reference)
+	y, errY := image.Parse(b.Reference)
+	if errX != nil || errY != nil {
+		return false
+	}
+	repository, tag := named(x)
+	r, t := named(y)
+	return repository == r && tag == t
 }
 
 // whole finds an image that is all there.

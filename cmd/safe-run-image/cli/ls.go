@@ -63,13 +63,18 @@ what images share counts in each. -q prints ids only.`,
 	return cmd
 }
 
-// list is a line for each reference, and for each image that none means.
+// list is a line for each name, and for each image that none means.
 func (l *library) list() []listed {
 	out := []listed{}
 	meant := map[string]bool{}
 	for _, r := range l.records {
+		if meant[r.Digest] {
+			continue
+		}
 		meant[r.Digest] = true
-		out = append(out, l.line(r.Digest, r))
+		for _, name := range l.names(r.Digest) {
+			out = append(out, l.line(r.Digest, name))
+		}
 	}
 	for digest := range l.entries {
 		if !meant[digest] {
@@ -92,10 +97,7 @@ func (l *library) line(digest string, r *image.Record) listed {
 		return out
 	}
 	out.Reference, out.Pulled, out.Verified = r.Reference, r.Pulled, r.Verified
-	out.Source = r.Reference
-	if r.From != "" {
-		out.Source = r.From
-	}
+	out.Source = sourceOf(r)
 	ref, err := image.Parse(r.Reference)
 	if err != nil {
 		out.Repository = r.Reference

@@ -44,6 +44,9 @@ func (f *format) Set(s string) error {
 		*f = v
 		return nil
 	}
+	if strings.Contains(s, "{{") {
+		return errors.New("templates are not read: write json, and choose with jq")
+	}
 	return errors.New("it is none of table, json and sarif")
 }
 
@@ -69,7 +72,23 @@ func (a *app) noVerb(root *cobra.Command, word string) error {
 			return usage{problem.New("did you mean "+a.name+" "+c.Name()+" ?", "there is no verb %q", word)}
 		}
 	}
+	if near := root.SuggestionsFor(word); len(near) > 0 {
+		return usage{problem.New("did you mean "+a.name+" "+near[0]+" ?", "there is no verb %q", word)}
+	}
+	if instead := elsewhere[word]; instead != "" {
+		return usage{problem.New(instead, "there is no verb %q", word)}
+	}
 	return badUsage(root.CommandPath(), "there is no verb %q", word)
+}
+
+// elsewhere are docker's and podman's verbs about images that are not here,
+// with what does it.
+var elsewhere = map[string]string{
+	"build":   "build it with another tool, and run it as docker or podman keeps it: safe-run docker-daemon:NAME or containers-storage:NAME",
+	"exists":  "the exit code tells: safe-run image inspect NAME",
+	"history": "safe-run image inspect --raw-config NAME has it",
+	"load":    "import it under a name: safe-run image import docker-archive:FILE NAME",
+	"push":    "save it, and push it with another tool: safe-run image save --to oci:DIR NAME",
 }
 
 // images checks how many images a verb is given; most is -1 for any number.

@@ -81,12 +81,15 @@ func (l *library) remove(name string, force bool, done *removal) error {
 		}
 		return err
 	}
-	means := l.meaning(m.digest)
-	if m.record == nil && len(means) > 1 && !force {
-		return problem.New("remove those, or write -f", "the image %s is meant by %s and %s", shortDigest(m.digest), means[0].Reference, means[1].Reference)
+	names := l.names(m.digest)
+	if m.record == nil && len(names) > 1 && !force {
+		return problem.New("remove those, or write -f", "the image %s is meant by %s and %s", shortDigest(m.digest), names[0].Reference, names[1].Reference)
 	}
-	if m.record != nil && len(means) > 1 {
-		return l.forget(m.record, done)
+	means := l.meaning(m.digest)
+	if m.record != nil {
+		if own := l.aliases(m.record); len(own) < len(means) {
+			return l.forget(own, done)
+		}
 	}
 	used, err := l.store.InUse(m.digest)
 	if err == nil && used {
@@ -95,10 +98,8 @@ func (l *library) remove(name string, force bool, done *removal) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range means {
-		if err := l.forget(r, done); err != nil {
-			return err
-		}
+	if err := l.forget(means, done); err != nil {
+		return err
 	}
 	if err := l.store.Remove(m.digest); err != nil {
 		return err
@@ -107,14 +108,16 @@ func (l *library) remove(name string, force bool, done *removal) error {
 	return nil
 }
 
-func (l *library) forget(r *image.Record, done *removal) error {
-	ref, err := image.Parse(r.Reference)
-	if err != nil {
-		return err
+func (l *library) forget(records []*image.Record, done *removal) error {
+	for _, r := range records {
+		ref, err := image.Parse(r.Reference)
+		if err != nil {
+			return err
+		}
+		if err := l.store.Forget(ref); err != nil {
+			return err
+		}
+		done.Forgotten = append(done.Forgotten, r.Reference)
 	}
-	if err := l.store.Forget(ref); err != nil {
-		return err
-	}
-	done.Forgotten = append(done.Forgotten, r.Reference)
 	return nil
 }

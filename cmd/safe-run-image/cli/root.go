@@ -54,6 +54,8 @@ func (a *app) root() *cobra.Command {
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: a.name},
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// One letter: rm is not what run means.
+		SuggestionsMinimumDistance: 1,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return a.noVerb(cmd, args[0])
@@ -75,7 +77,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return badUsage(cmd.CommandPath(), "%w", err) })
 	root.AddCommand(
 		a.pullVerb(), a.lsVerb(), a.inspectVerb(), a.rmVerb(), a.pruneVerb(), a.tagVerb(),
-		a.saveVerb(), a.importVerb(), a.verifyVerb(), a.auditVerb(), a.packVerb(),
+		a.saveVerb(), a.importVerb(), a.unpackVerb(), a.verifyVerb(), a.auditVerb(), a.packVerb(),
 	)
 	if a.name == throughLauncher {
 		showProfile(root)
@@ -85,7 +87,7 @@ func (a *app) root() *cobra.Command {
 }
 
 // judged are the verbs that the launcher tells what images must satisfy.
-var judged = []string{"pull", "import", "verify", "audit"}
+var judged = []string{"pull", "import", "unpack", "verify", "audit"}
 
 // showProfile lists in the help what the launcher takes out of a command line,
 // instead of what it makes of it.
