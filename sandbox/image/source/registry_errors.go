@@ -103,7 +103,7 @@ func (e *endpoint) reasonOfStatus(s *statusError) (what, hint string) {
 	login := "`podman login " + e.name + "` or `docker login " + e.name + "`"
 	switch s.code {
 	case http.StatusNotFound:
-		return "there is no " + e.named(), "check the name and the tag"
+		return "there is no " + e.named(), "check the name, and the tag or digest"
 	case http.StatusUnauthorized, http.StatusForbidden:
 		if e.known.Load() {
 			return "it does not let us read " + e.named() + " with the stored credentials", "check the name; then log in again: " + login
