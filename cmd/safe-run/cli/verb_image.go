@@ -46,7 +46,7 @@ func (a *app) imageVerb() *cobra.Command {
 const imageName = "safe-run image"
 
 // judged are the verbs that need to know what images must satisfy.
-var judged = []string{"pull", "import", "verify", "audit"}
+var judged = []string{"pull", "import", "unpack", "verify", "audit"}
 
 // imageArguments are the other program's arguments: those that were written,
 // but for --profile, which becomes what it means.

@@ -12,8 +12,10 @@ func (a *app) specVerb() *cobra.Command {
 			"What OCI cannot express is left out: safe-run explain shows it. So is the seccomp flag that keeps the " +
 			"mitigation of speculative store bypass on, because runc before 1.2 refuses it; --seccomp-flags writes it.\n\n" +
 			"runc can neither map the owners of the image's files nor make mount points in it: /proc, /sys, /dev, /tmp " +
-			"and /run must be there.",
+			"and /run must be there. Nor does it know layers: the root of an image that has several is written as rootfs, " +
+			"to be made with safe-run image unpack.",
 		Example: "  safe-run spec --profile web oci:./app\n" +
+			"  mkdir bundle && safe-run image unpack myapp bundle/rootfs && safe-run spec myapp > bundle/config.json\n" +
 			"  mkdir bundle && safe-run spec dir:$PWD/rootfs sh > bundle/config.json && runc run -b bundle test",
 		DisableFlagsInUseLine: true,
 	}
