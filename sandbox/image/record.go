@@ -30,6 +30,9 @@ type Record struct {
 	Reference string  `json:"reference"` // with an absolute path
 	Source    []Stamp `json:"source"`    // what the source looked like; none for a registry
 	Digest    string  `json:"digest"`    // manifest digest, sha256:<64 hexadecimal digits>
+	// Index is the digest of the index that led to the manifest, if one did:
+	// several may, and a signature may be of this one only.
+	Index string `json:"index,omitempty"`
 	// From is where the image of a bare name was found.
 	From string `json:"from,omitempty"`
 	// Repository is what a registry knows the image as, if one does.
@@ -72,6 +75,8 @@ func DecodeRecord(b []byte) (*Record, error) {
 	switch {
 	case r.Version != recordVersion:
 		return nil, fmt.Errorf("record of version %d, not %d", r.Version, recordVersion)
+	case r.Index != "" && !ValidDigest(r.Index):
+		return nil, fmt.Errorf("record with index %q", r.Index)
 	case !ValidDigest(r.Digest):
 		return nil, fmt.Errorf("record with digest %q", r.Digest)
 	}

@@ -89,7 +89,7 @@ func (p *puller) bring(ctx context.Context, what Imported, ref, name image.Refer
 		return nil, err
 	}
 	record := &image.Record{
-		Digest: found.Digest.String(), From: ref.String(), Repository: found.Repository,
+		Digest: found.Digest.String(), Index: indexOf(found), From: ref.String(), Repository: found.Repository,
 		Trust: trust, Verified: checked.lines(), Expires: checked.Expires, Pulled: time.Now().UTC().Truncate(time.Second),
 	}
 	return record, p.store.PutRecord(name, record)

@@ -11,6 +11,7 @@ package pull
 import (
 	"context"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/safe-run/safe-run/sandbox/image"
@@ -160,13 +161,21 @@ func (p *puller) pull(ctx context.Context, ref image.Reference) (*image.Record, 
 		return nil, err
 	}
 	record = &image.Record{
-		Digest: found.Digest.String(), Source: found.Stamps, Repository: found.Repository,
+		Digest: found.Digest.String(), Index: indexOf(found), Source: found.Stamps, Repository: found.Repository,
 		Trust: trust, Verified: checked.lines(), Expires: checked.Expires, Pulled: time.Now().UTC().Truncate(time.Second),
 	}
 	if found.Reference != key {
 		record.From = found.Reference.String()
 	}
 	return record, p.record(key, found.Reference, record)
+}
+
+// indexOf is the digest of the index that led to an image; empty when none did.
+func indexOf(found *source.Image) string {
+	if found.Index.Hex == "" {
+		return ""
+	}
+	return found.Index.String()
 }
 
 // record writes what key means. What a bare name was found as in a registry is
@@ -198,7 +207,21 @@ func (p *puller) find(ctx context.Context, key image.Reference, record *image.Re
 			}
 		}
 	}
-	return source.Find(ctx, key, p.sourceOptions())
+	found, err := source.Find(ctx, key, p.sourceOptions())
+	if err == nil && key.Transport == image.Named {
+		found.Reference = inFull(found.Reference, found.Repository)
+	}
+	return found, err
+}
+
+// inFull names an image of a registry by what registries.conf made of a short
+// name: docker://app is always docker.io's.
+func inFull(ref image.Reference, repository string) image.Reference {
+	if ref.Transport == image.Docker && repository != "" {
+		short, _, _ := ref.Name()
+		ref.Path = repository + strings.TrimPrefix(ref.Path, short)
+	}
+	return ref
 }
 
 func (p *puller) sourceOptions() source.Options {

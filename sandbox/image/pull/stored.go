@@ -16,6 +16,12 @@ func (p *puller) stored(key image.Reference, record *image.Record, entry *image.
 	if err != nil {
 		return nil, err
 	}
+	found.Index = v1.Hash{} // the entry's may have led another reference here
+	if record.Index != "" {
+		if found.Index, err = v1.NewHash(record.Index); err != nil {
+			return nil, err
+		}
+	}
 	found.Reference, found.Repository, found.Stamps = key, record.Repository, record.Source
 	if record.From != "" {
 		if found.Reference, err = image.Parse(record.From); err != nil {
@@ -23,7 +29,7 @@ func (p *puller) stored(key image.Reference, record *image.Record, entry *image.
 		}
 	}
 	found.Attached = func(ctx context.Context, subject v1.Hash) ([]source.Attachment, error) {
-		origin, err := source.Find(ctx, pinned(found.Reference, entry), p.sourceOptions())
+		origin, err := source.Find(ctx, pinned(found), p.sourceOptions())
 		if err != nil {
 			return nil, err
 		}
@@ -54,16 +60,17 @@ func (p *puller) storedAs(id string) *source.Image {
 	return nil
 }
 
-// pinned names the image of entry by its digest, where names can.
-func pinned(ref image.Reference, entry *image.Entry) image.Reference {
+// pinned names an image by its digest, where names can.
+func pinned(found *source.Image) image.Reference {
+	ref := found.Reference
 	if ref.Transport != image.Docker {
 		return ref
 	}
 	repository, _, _ := ref.Name()
-	digest := entry.Digest
-	if entry.Index != "" {
-		digest = entry.Index
+	digest := found.Digest
+	if found.Index.Hex != "" {
+		digest = found.Index
 	}
-	ref.Path = repository + "@" + digest
+	ref.Path = repository + "@" + digest.String()
 	return ref
 }
