@@ -136,9 +136,6 @@ func (f Finding) suppressed() bool {
 	return f.VEX != "" && (f.Status == NotAffected || f.Status == Fixed)
 }
 
-// names are all the names of the vulnerability.
-func (f Finding) names() []string { return append([]string{f.ID}, f.Aliases...) }
-
 // Report is what one scanner said of one image.
 type Report struct {
 	Tool    string
