@@ -112,6 +112,8 @@ func FuzzMaskLine(f *testing.F) {
 	f.Add("ENV DB_PASSWORD hunter2 " + githubToken())
 	f.Add(`TOKEN=" "0 API_KEY='a'"b" PW_TOKEN="never ends`)
 	f.Add("TOKEN=https://a:bcdef|@")
+	f.Add("a=b=c=d=e=f=g=PASSWORD=hunter2")
+	f.Add(pem("RSA ") + "Wassword=PI_TOKEN=EF0123456789")
 	f.Add("--password=API_TOKEN=https://a:bcdefg@h " + pem("RSA "))
 	f.Fuzz(func(t *testing.T, line string) {
 		if len(line) > maxScannedLine {

@@ -99,7 +99,7 @@ func leaksOf(line string) []leak {
 		}
 	}
 	literal := func(_, value string) bool { return !placeholder(value) }
-	add("variable", assignment, secretVariable)
+	found = assigned(line, 0, maxInside)
 	add("variable", envSpace, secretVariable)
 	add("option", option, literal)
 	add("header", header, literal)
@@ -115,6 +115,26 @@ func leaksOf(line string) []leak {
 	return found
 }
 
+// maxInside bounds how deep assignments are looked for inside the values of
+// others, as in --build-arg=TOKEN=value.
+const maxInside = 4
+
+// assigned finds the secrets that are assigned in text, which is at offset of
+// its line.
+func assigned(text string, offset, deep int) []leak {
+	var found []leak
+	for _, m := range assignment.FindAllStringSubmatchIndex(text, -1) {
+		name, value := text[m[2]:m[3]], text[m[4]:m[5]]
+		switch {
+		case secretVariable(name, strings.Trim(value, `"'`)):
+			found = append(found, leak{"variable", name, offset + m[4], offset + m[5]})
+		case deep > 0 && strings.Contains(value, "="):
+			found = append(found, assigned(value, offset+m[4], deep-1)...)
+		}
+	}
+	return found
+}
+
 // mask takes from any text what has the shape of a secret.
 func mask(text string) string {
 	for _, s := range shapesIn([]byte(text)) {
@@ -123,9 +143,23 @@ func mask(text string) string {
 	return userinfo.ReplaceAllString(text, "${1}"+masked+"@")
 }
 
-// maskLine takes the secrets from a line of the history.
+// maskLine takes the secrets from a line of the history. What is left is looked
+// at again: where a secret was, the rest may now read as another.
 func maskLine(line string) string {
-	leaks := leaksOf(line)
+	const rounds = 4
+	for range rounds {
+		before, leaks := line, leaksOf(line)
+		if line = maskLeaks(line, leaks); line == before {
+			return line
+		}
+	}
+	if len(leaksOf(line)) == 0 {
+		return line
+	}
+	return masked
+}
+
+func maskLeaks(line string, leaks []leak) string {
 	slices.SortFunc(leaks, func(a, b leak) int { return a.start - b.start })
 	var out strings.Builder
 	at := 0
