@@ -91,13 +91,13 @@ func (a *archive) scan(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return problem.New("write it again, with `docker save` or `skopeo copy`", "it is not a tar archive, or a damaged one: %w", err)
+			return problem.New(rewrite, "it is not a tar archive, or a damaged one: %w", err)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if n == bounds.ArchiveEntries {
-			return problem.New("", "its archive has more than %d files", bounds.ArchiveEntries)
+			return problem.New(rewrite, "its archive has more than %d files", bounds.ArchiveEntries)
 		}
 		if err := a.add(h); err != nil {
 			return err
@@ -119,15 +119,15 @@ func (a *archive) add(h *tar.Header) error {
 	}
 	if _, twice := a.members[name]; twice {
 		if name == "index.json" || name == "manifest.json" || name == "oci-layout" {
-			return problem.New("", "its archive has two files called %s", name)
+			return problem.New(rewrite, "its archive has two files called %s", name)
 		}
 		return nil
 	}
 	if a.names += len(name) + len(m.link); a.names > bounds.ArchiveNames {
-		return problem.New("", "its archive has more than %s of file names", bounds.Size(bounds.ArchiveNames))
+		return problem.New(rewrite, "its archive has more than %s of file names", bounds.Size(bounds.ArchiveNames))
 	}
 	if isSparse(h) {
-		return problem.New("", "its archive stores %q as a sparse file", name)
+		return problem.New(rewrite, "its archive stores %q as a sparse file", name)
 	}
 	var err error
 	m.offset, err = a.f.Seek(0, io.SeekCurrent) // tar.Reader reads whole blocks, never ahead
@@ -147,6 +147,9 @@ func isSparse(h *tar.Header) bool {
 
 // memberName is a name without a leading slash, dots or doubled slashes.
 func memberName(name string) string { return path.Clean("/" + name)[1:] }
+
+// rewrite is the hint for an archive that no image would be saved as.
+const rewrite = "write it again, with `docker save` or `skopeo copy`"
 
 // maxLinks bounds links that point to links: docker save used to write two.
 const maxLinks = 8

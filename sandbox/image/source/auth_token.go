@@ -49,14 +49,14 @@ func (e *endpoint) token(ctx context.Context, c challenge, login types.DockerAut
 	}
 	// A syntax error would show a part of the answer.
 	if len(data) > maxToken || json.Unmarshal(data, &body) != nil {
-		return "", problem.New("", "its token service sent no token, or one of more than %d bytes", maxToken)
+		return "", problem.New(brokenRegistry, "its token service sent no token, or one of more than %d bytes", maxToken)
 	}
 	token := body.Token
 	if token == "" {
 		token = body.AccessToken
 	}
 	if token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return "", problem.New("", "its token service sent no token")
+		return "", problem.New(brokenRegistry, "its token service sent no token")
 	}
 	return token, nil
 }
@@ -103,7 +103,7 @@ func (e *endpoint) realm(c challenge) (*url.URL, error) {
 	realm, err := url.Parse(c.params["realm"])
 	switch {
 	case err != nil || realm.Host == "" || realm.User != nil:
-		return nil, problem.New("", "it names no token service that can be asked")
+		return nil, problem.New(brokenRegistry, "it names no token service that can be asked")
 	case realm.Scheme != "https" && (realm.Scheme != "http" || e.scheme() != "http"):
 		return nil, problem.New("the registry is misconfigured or hostile", "its token service is not https: %s", oneLine(realm.Scheme+"://"+realm.Host))
 	}

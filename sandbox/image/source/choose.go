@@ -24,7 +24,7 @@ const maxListed = 8
 func named(all []v1.Descriptor, tag string) ([]v1.Descriptor, error) {
 	all = slices.DeleteFunc(slices.Clone(all), isAttestation)
 	if len(all) == 0 {
-		return nil, problem.New("", "there is no image in it")
+		return nil, problem.New("skopeo copy docker://NAME oci:DIR:TAG puts one there", "there is no image in it")
 	}
 	if tag == "" {
 		if names := namesOf(all); len(names) > 1 && digests(all) > 1 {
@@ -99,7 +99,7 @@ var variants = []string{"", "v1", "v8", "v7", "v6", "v5"}
 func forPlatform(all []v1.Descriptor, arch string) (v1.Descriptor, error) {
 	all = slices.DeleteFunc(slices.Clone(all), isAttestation)
 	if len(all) == 0 {
-		return v1.Descriptor{}, problem.New("", "there is no image in the index")
+		return v1.Descriptor{}, problem.New(noImage, "there is no image in the index")
 	}
 	silent := func(d v1.Descriptor) bool {
 		return d.Platform == nil || d.Platform.OS == "" && d.Platform.Architecture == ""

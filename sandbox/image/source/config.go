@@ -20,7 +20,7 @@ func readConfig(raw []byte, layers int, arch string) (*v1.ConfigFile, error) {
 		return nil, problem.New("build it for linux/"+arch, "it is for %s/%s, this machine is linux/%s",
 			cmp.Or(c.OS, "an unnamed system"), cmp.Or(c.Architecture, "an unnamed architecture"), arch)
 	case len(c.RootFS.DiffIDs) != layers:
-		return nil, problem.New("", "its config is of %d layers, its manifest of %d", len(c.RootFS.DiffIDs), layers)
+		return nil, problem.New(badManifest, "its config is of %d layers, its manifest of %d", len(c.RootFS.DiffIDs), layers)
 	}
 	return &c, nil
 }

@@ -70,7 +70,7 @@ func containerdHere(ctx context.Context) (*containerd, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, problem.New("run as root", "containerd's socket %s cannot be opened: permission denied", c.address)
 	case err != nil:
-		return nil, problem.New("", "containerd's socket %s cannot be opened: %w", c.address, err)
+		return nil, problem.New("look at containerd: ctr version", "containerd's socket %s cannot be opened: %w", c.address, err)
 	}
 	if err := conn.Close(); err != nil {
 		return nil, err

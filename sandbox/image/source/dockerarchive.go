@@ -158,7 +158,7 @@ func (d *dockerArchive) named(tag string) (*tarball.Descriptor, error) {
 	slices.Sort(names)
 	switch {
 	case len(d.images) == 0:
-		return nil, problem.New("", "there is no image in it")
+		return nil, problem.New("docker save NAME -o FILE writes one", "there is no image in it")
 	case tag == "" && len(d.images) == 1:
 		return &d.images[0], nil
 	case tag == "":

@@ -18,6 +18,7 @@ import (
 
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/image/bounds"
+	"github.com/safe-run/safe-run/sandbox/image/exact"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -146,7 +147,10 @@ func (d *docker) get(ctx context.Context, path string, into any) error {
 	case len(data) > bounds.Metadata:
 		return tooLarge("dockerd's answer", int64(len(data)))
 	}
-	return decode(data, into, "answer of dockerd")
+	if err := exact.Unmarshal(data, into); err != nil {
+		return problem.New("look at docker: docker info", "the answer of dockerd is malformed: %s", oneLine(err.Error()))
+	}
+	return nil
 }
 
 // id asks for the id of the image that ref names.
@@ -162,7 +166,7 @@ func (d *docker) id(ctx context.Context, ref image.Reference) (string, error) {
 	case err != nil:
 		return "", err
 	case !image.ValidDigest(found.ID):
-		return "", problem.New("", "dockerd gives %s an impossible id: %q", ref.Path, oneLine(found.ID))
+		return "", problem.New("update docker", "dockerd gives %s an impossible id: %q", ref.Path, oneLine(found.ID))
 	}
 	return found.ID, nil
 }

@@ -76,7 +76,7 @@ func (l *layout) read() error {
 		return err
 	}
 	if version.ImageLayoutVersion != "1.0.0" {
-		return problem.New("", "OCI layouts of version %q cannot be read, only 1.0.0", version.ImageLayoutVersion)
+		return problem.New("write it again: skopeo copy docker://NAME oci:DIR:TAG", "OCI layouts of version %q cannot be read, only 1.0.0", version.ImageLayoutVersion)
 	}
 	data, err := readWhole(l, "index.json")
 	if errors.Is(err, fs.ErrNotExist) {

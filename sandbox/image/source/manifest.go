@@ -79,10 +79,10 @@ func checkLayer(d v1.Descriptor) error {
 		return err
 	}
 	if !d.MediaType.IsLayer() && d.MediaType != dockerZstd {
-		return problem.New("", "layer %s is of a kind that cannot be unpacked: %q", d.Digest, d.MediaType)
+		return problem.New("push or build it again with plain, gzip or zstd layers", "layer %s is of a kind that cannot be unpacked: %q", d.Digest, d.MediaType)
 	}
 	if d.Size < 0 {
-		return problem.New("", "layer %s has a negative size", d.Digest)
+		return problem.New(badManifest, "layer %s has a negative size", d.Digest)
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (a attached) referrers(ctx context.Context, subject v1.Hash, tag string) ([
 		}
 		r = request{path: next, accept: r.accept, isURL: true}
 	}
-	return nil, problem.New("", "its list of what is attached has more than %d pages", maxReferrerPages)
+	return nil, problem.New(brokenRegistry, "its list of what is attached has more than %d pages", maxReferrerPages)
 }
 
 // lacksAPI matches how registries answer that do not know of referrers.
@@ -116,7 +116,7 @@ func (a attached) standIn(ctx context.Context, tag string) ([]found, error) {
 		return nil, err
 	}
 	if !isIndex(d, data) {
-		return nil, problem.New("", "its tag %s is no index", tag)
+		return nil, problem.New(brokenRegistry, "its tag %s is no index", tag)
 	}
 	return listOf(data, "tag "+tag)
 }
@@ -149,7 +149,7 @@ func nextPage(link string, at *url.URL) (string, error) {
 	}
 	next, err := at.Parse(target)
 	if err != nil || next.Host != at.Host || next.Scheme != at.Scheme || next.User != nil || !strings.HasPrefix(next.Path, "/v2/") {
-		return "", problem.New("", "its list of what is attached goes on at an impossible place")
+		return "", problem.New(brokenRegistry, "its list of what is attached goes on at an impossible place")
 	}
 	return next.EscapedPath() + "?" + next.RawQuery, nil
 }

@@ -38,7 +38,7 @@ type artifact struct {
 func listOf(data []byte, from string) ([]found, error) {
 	var index v1.IndexManifest
 	if both(data) {
-		return nil, problem.New("", "its list of what is attached could be read as an image")
+		return nil, problem.New(badManifest, "its list of what is attached could be read as an image")
 	}
 	if err := decode(data, &index, "list of what is attached"); err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func (g *gathering) add(f found) error {
 	}
 	var m artifact
 	if both(f.data) {
-		return problem.New("", "the manifest %s could be read as an image and as an index", f.Digest)
+		return problem.New(badManifest, "the manifest %s could be read as an image and as an index", f.Digest)
 	}
 	if err := decode(f.data, &m, "attached manifest"); err != nil {
 		return err

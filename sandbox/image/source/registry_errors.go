@@ -46,6 +46,9 @@ func retryAfter(s string) time.Duration {
 	return 0
 }
 
+// brokenRegistry is the hint for answers that no registry should give.
+const brokenRegistry = "the registry is misconfigured or hostile; ask whoever runs it, or pull from another one"
+
 // errNoProgress says that a server stopped sending.
 var errNoProgress = errors.New("it stopped answering")
 

@@ -18,6 +18,9 @@ const (
 	maxWait  = 30 * time.Second // for a registry that asks us to wait
 	// progress is what must come in the time that a server may be idle, in bytes.
 	progress = 4 << 10
+	// documentIdles is how many of those times a small document may take: what
+	// comes at that rate would take a day.
+	documentIdles = 5
 )
 
 // request is one thing to get below the repository, such as manifests/latest.
@@ -134,6 +137,10 @@ func (e *endpoint) document(ctx context.Context, r request, limit int64) ([]byte
 }
 
 func (e *endpoint) documentOnce(ctx context.Context, r request, limit int64) ([]byte, http.Header, error) {
+	patience := documentIdles * e.r.idle
+	ctx, cancel := context.WithTimeoutCause(ctx, patience,
+		problem.New("try again; if it stays so, ask whoever runs it, or set up a mirror in registries.conf", "it is too slow: a small document took more than %s", patience))
+	defer cancel()
 	a, err := e.once(ctx, r)
 	if err != nil {
 		return nil, nil, err

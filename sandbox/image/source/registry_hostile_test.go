@@ -42,6 +42,17 @@ func unending(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// dripping sends just enough not to be idle.
+func dripping(w http.ResponseWriter, r *http.Request) {
+	for r.Context().Err() == nil {
+		if _, err := w.Write(make([]byte, progress)); err != nil {
+			return
+		}
+		w.(http.Flusher).Flush()
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // silentAfter sends headers and nothing else.
 func silentAfter(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -73,6 +84,7 @@ func TestHostileAnswers(t *testing.T) {
 			say(oci, raw)(w, r)
 		}, "its digest is sha256:"},
 		{"an unending manifest", "manifests/", unending, "more than 4 MiB"},
+		{"a manifest that drips", "manifests/", dripping, "it is too slow"},
 		{"a manifest of 10 GB", "manifests/", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "10000000000")
 		}, "more than 4 MiB"},

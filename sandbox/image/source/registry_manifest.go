@@ -47,7 +47,7 @@ func (e *endpoint) listed(ctx context.Context, d v1.Descriptor) (v1.Descriptor, 
 	case d.Size != got.Size:
 		return d, nil, corrupt("manifest", fmt.Sprintf("it has %d bytes, not %d", got.Size, d.Size))
 	case d.MediaType != "" && got.MediaType != "" && got.MediaType != d.MediaType:
-		return d, nil, problem.New("", "the manifest %s is referred to as %s, but is served as %s", d.Digest, oneLine(string(d.MediaType)), oneLine(string(got.MediaType)))
+		return d, nil, problem.New(badManifest, "the manifest %s is referred to as %s, but is served as %s", d.Digest, oneLine(string(d.MediaType)), oneLine(string(got.MediaType)))
 	case d.MediaType == "":
 		d.MediaType = got.MediaType
 	}
@@ -96,9 +96,9 @@ func manifestType(h http.Header, data []byte) (types.MediaType, error) {
 	case t.IsSchema1() || body.MediaType.IsSchema1() || body.SchemaVersion == 1:
 		return "", problem.New("push it again with a current docker or podman", "its manifest is of schema 1, which no digest protects and docker gave up")
 	case t != "" && !t.IsIndex() && !t.IsImage():
-		return "", problem.New("", "it is no container image but %q", oneLine(string(t)))
+		return "", problem.New(noImage, "it is no container image but %q", oneLine(string(t)))
 	case body.MediaType != "" && body.MediaType != t:
-		return "", problem.New("", "its manifest says it is %q, but is served as %q", oneLine(string(body.MediaType)), t)
+		return "", problem.New(badManifest, "its manifest says it is %q, but is served as %q", oneLine(string(body.MediaType)), t)
 	}
 	return t, nil
 }

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -126,7 +127,7 @@ func Find(ctx context.Context, ref image.Reference, o Options) (*Image, error) {
 	}
 	found, err := find(ctx, ref, o)
 	if err != nil {
-		return nil, err
+		return nil, brief(err)
 	}
 	if found.Reference == (image.Reference{}) {
 		found.Reference = ref
@@ -139,6 +140,26 @@ func Find(ctx context.Context, ref image.Reference, o Options) (*Image, error) {
 		return nil, bounds.Over("", "more than %d layers", o.Limits.Layers)
 	}
 	return found, nil
+}
+
+// longest bounds a message and a hint in bytes: names and media types in an
+// image may have megabytes.
+const longest = 1000
+
+// brief cuts an error that is too long to be read.
+func brief(err error) error {
+	what, hint := err.Error(), problem.HintOf(err)
+	if len(what) <= longest && len(hint) <= longest {
+		return err
+	}
+	return &problem.Error{What: cut(what), Hint: cut(hint), Err: err}
+}
+
+func cut(s string) string {
+	if len(s) > longest {
+		return strings.ToValidUTF8(s[:longest], "") + "..."
+	}
+	return s
 }
 
 // Unchanged refuses a file that was written to while it was read: a record

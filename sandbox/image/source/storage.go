@@ -188,7 +188,7 @@ func chooseEntry(all []podmanImage, ref image.Reference) (*podmanImage, string) 
 // image reads what the store has of the image entry.
 func (s *podmanStore) image(entry *podmanImage, name string, stores []*podmanStore, o Options) (*Image, error) {
 	if !podmanID.MatchString(entry.ID) {
-		return nil, problem.New("", "it has an impossible id: %q", oneLine(entry.ID))
+		return nil, problem.New("podman system check", "it has an impossible id: %q", oneLine(entry.ID))
 	}
 	documents := podmanData{filepath.Join(s.root, s.driver+"-images", entry.ID)}
 	data, err := documents.read(name)

@@ -207,7 +207,7 @@ func (l *lines) Read(p []byte) (int, error) {
 		l.now = n - last - 1
 	}
 	if l.now > maxLine {
-		return 0, problem.New("", "podman's headers of a layer have an entry of more than %s", bounds.Size(maxLine))
+		return 0, problem.New("pull it with podman again", "podman's headers of a layer have an entry of more than %s", bounds.Size(maxLine))
 	}
 	return n, err
 }

@@ -39,7 +39,7 @@ func readWhole(b blobs, name string) ([]byte, error) {
 }
 
 func tooLarge(name string, n int64) error {
-	return problem.New("", "%s has %s; at most %s are read", name, bounds.Size(n), bounds.Size(bounds.Metadata))
+	return problem.New(badManifest, "%s has %s; at most %s are read", name, bounds.Size(n), bounds.Size(bounds.Metadata))
 }
 
 // readBlob reads a manifest, an index or a config and checks it against the
@@ -89,7 +89,7 @@ func corrupt(what, how string) error {
 // document ends, or which of two members counts, see two images.
 func decode(data []byte, into any, what string) error {
 	if err := exact.Unmarshal(data, into); err != nil {
-		return problem.New("", "the %s is malformed: %w", what, err)
+		return problem.New(badManifest, "the %s is malformed: %s", what, oneLine(err.Error()))
 	}
 	return nil
 }

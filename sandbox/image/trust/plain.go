@@ -39,7 +39,7 @@ func readFile(path, what string) ([]byte, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, problem.New("", "%s cannot be read: %w", what, err)
+		return nil, problem.New("make it readable for this user", "%s cannot be read: %w", what, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, bounds.Metadata+1))
@@ -47,7 +47,7 @@ func readFile(path, what string) ([]byte, error) {
 		return nil, problem.New("", "%s cannot be read: %w", what, err)
 	}
 	if len(data) > bounds.Metadata {
-		return nil, problem.New("", "%s %s has more than %s", what, path, bounds.Size(bounds.Metadata))
+		return nil, problem.New("check that the profile names the right file", "%s %s has more than %s", what, path, bounds.Size(bounds.Metadata))
 	}
 	return data, nil
 }

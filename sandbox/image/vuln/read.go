@@ -29,7 +29,7 @@ const formats = "make it with trivy image --format json, or grype -o json"
 func Load(path string) (Report, error) {
 	b, err := readFile(path)
 	if err != nil {
-		return Report{}, problem.New("", "vulnerability report %s: %w", name(path), err)
+		return Report{}, problem.New("check image.vulnerabilities.report of the profile", "vulnerability report %s: %w", name(path), err)
 	}
 	r, err := Read(b)
 	if err != nil {
@@ -63,10 +63,10 @@ func Read(b []byte) (Report, error) {
 // decode reads all of b as JSON.
 func decode(b []byte, into any) error {
 	if len(b) > maxReport {
-		return problem.New("", "larger than %d MiB", maxReport>>20)
+		return problem.New("check that it is a report of one image", "larger than %d MiB", maxReport>>20)
 	}
 	if bytes.Count(b, []byte("{")) > maxObjects {
-		return problem.New("", "more than %d objects", maxObjects)
+		return problem.New("check that it is a report of one image", "more than %d objects", maxObjects)
 	}
 	if err := exact.Unmarshal(b, into); err != nil {
 		return problem.New(formats, "not the JSON that was expected: %s", text(err.Error(), longestText))

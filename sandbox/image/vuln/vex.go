@@ -37,7 +37,7 @@ type statement struct {
 func LoadVEX(path string) (VEX, error) {
 	b, err := readFile(path)
 	if err != nil {
-		return VEX{}, problem.New("", "VEX document %s: %w", name(path), err)
+		return VEX{}, problem.New("check image.vulnerabilities.vex of the profile", "VEX document %s: %w", name(path), err)
 	}
 	return ParseVEX(path, b)
 }

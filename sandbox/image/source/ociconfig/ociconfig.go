@@ -56,7 +56,7 @@ func environment(env []string) ([]string, error) {
 		name, _, sets := strings.Cut(entry, "=")
 		switch {
 		case hasNUL(entry) || sets && name == "":
-			return nil, problem.New("", "its config sets the impossible variable %q", entry)
+			return nil, problem.New("", "its config sets the impossible variable %.100q", entry)
 		case sets:
 			out = append(out, entry)
 		}
@@ -82,7 +82,7 @@ func ports(exposed map[string]struct{}) ([]string, error) {
 		first, last, err := portRange(numbers)
 		protocol = cmp.Or(strings.ToLower(protocol), "tcp")
 		if err != nil || !slices.Contains([]string{"tcp", "udp", "sctp"}, protocol) {
-			return nil, problem.New("", "its config exposes the impossible port %q", entry)
+			return nil, problem.New("", "its config exposes the impossible port %.100q", entry)
 		}
 		if len(all)+last-first >= maxPorts {
 			return nil, problem.New("", "its config exposes more than %d ports", maxPorts)
@@ -119,7 +119,7 @@ func volumes(set map[string]struct{}) ([]string, error) {
 	for v := range set {
 		clean := path.Clean("/" + v)
 		if hasNUL(v) || clean == "/" {
-			return nil, problem.New("", "its config has the impossible volume %q", v)
+			return nil, problem.New("", "its config has the impossible volume %.100q", v)
 		}
 		out = append(out, clean)
 	}
