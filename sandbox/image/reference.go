@@ -120,6 +120,9 @@ func Parse(s string) (Reference, error) {
 	if isPath(s) {
 		return Reference{Transport: Program, Path: s}, nil
 	}
+	if ValidDigest(s) {
+		return Reference{}, problem.New("write NAME@"+s+"; safe-run image inspect "+s+" shows its names", "image %q is a digest without a name", s)
+	}
 	prefix, rest, found := strings.Cut(s, ":")
 	how, known := prefixes[prefix]
 	switch {

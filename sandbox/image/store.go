@@ -51,17 +51,17 @@ func OpenStore(dir string) (*Store, error) {
 		abs, err = filepath.EvalSymlinks(abs)
 	}
 	if err != nil {
-		return nil, problem.New("name another directory with --store", "image store %s: %w", dir, err)
+		return nil, problem.New("name another directory with SAFE_RUN_STORE", "image store %s: %w", dir, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Stat(abs, &st); err != nil {
-		return nil, problem.New("name another directory with --store", "image store %s: %w", dir, err)
+		return nil, problem.New("name another directory with SAFE_RUN_STORE", "image store %s: %w", dir, err)
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		return nil, problem.New("name another directory with --store", "image store %s is not a directory", dir)
+		return nil, problem.New("name another directory with SAFE_RUN_STORE", "image store %s is not a directory", dir)
 	case int(st.Uid) != os.Geteuid():
-		return nil, problem.New("run as its owner, or name another directory with --store",
+		return nil, problem.New("run as its owner, or name another directory with SAFE_RUN_STORE",
 			"image store %s belongs to uid %d, not to uid %d", dir, st.Uid, os.Geteuid())
 	case st.Mode&0o022 != 0:
 		return nil, problem.New("chmod go-w "+dir, "image store %s can be written by others (mode %04o)", dir, st.Mode&0o7777)
@@ -74,11 +74,11 @@ func OpenStore(dir string) (*Store, error) {
 func CreateStore(dir string) (*Store, error) {
 	dir = storeDir(dir)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return nil, problem.New("name another directory with --store", "image store %s: %w", dir, err)
+		return nil, problem.New("name another directory with SAFE_RUN_STORE", "image store %s: %w", dir, err)
 	}
 	// A store that is there keeps its mode: OpenStore judges it.
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, problem.New("run as root, or name another directory with --store", "image store %s: %w", dir, err)
+		return nil, problem.New("run as root, or name another directory with SAFE_RUN_STORE", "image store %s: %w", dir, err)
 	}
 	s, err := OpenStore(dir)
 	if err != nil {
@@ -90,7 +90,7 @@ func CreateStore(dir string) (*Store, error) {
 			continue
 		}
 		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, problem.New("run as root, or name another directory with --store", "image store %s: %w", dir, err)
+			return nil, problem.New("run as root, or name another directory with SAFE_RUN_STORE", "image store %s: %w", dir, err)
 		}
 		if err := os.Chmod(path, 0o700); err != nil {
 			return nil, fmt.Errorf("image store %s: %w", dir, err)

@@ -43,7 +43,7 @@ func openLibrary(dir string) (*library, error) {
 }
 
 func cannotRead(s *image.Store, err error) error {
-	return problem.New("run as root, or name another directory with --store", "image store %s: %w", s.Path(), err)
+	return problem.New("run as root, or name another directory with SAFE_RUN_STORE", "image store %s: %w", s.Path(), err)
 }
 
 // match is an image of the store, as it was named.

@@ -22,10 +22,22 @@ func explain(ref image.Reference, err error) error {
 		return &problem.Error{What: "image " + ref.String() + ": interrupted", Err: err}
 	}
 	what := err.Error()
-	if prefix := "image " + ref.String(); !strings.HasPrefix(what, prefix) {
-		what = prefix + ": " + what
+	if !saysWhich(what, ref) {
+		what = "image " + ref.String() + ": " + what
 	}
 	return &problem.Error{What: printable(what), Hint: printable(hint(err)), Err: err}
+}
+
+// saysWhich says whether a message begins with the image: as it was written, or
+// a bare name as it was found.
+func saysWhich(what string, ref image.Reference) bool {
+	rest, ok := strings.CutPrefix(what, "image ")
+	if !ok || strings.HasPrefix(rest, ref.String()) {
+		return ok
+	}
+	first, _, _ := strings.Cut(rest, " ")
+	first, path := strings.TrimSuffix(first, ":"), ref.Full().Path
+	return ref.Transport == image.Named && (strings.HasSuffix(first, "/"+path) || strings.HasSuffix(first, ":"+path))
 }
 
 func hint(err error) string {
@@ -34,9 +46,9 @@ func hint(err error) string {
 	}
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return "free some space, or name a store on another disk with --store"
+		return "free some space, or name a store on another disk with SAFE_RUN_STORE"
 	case errors.Is(err, unix.EROFS):
-		return "name a store that can be written with --store"
+		return "name a store that can be written with SAFE_RUN_STORE"
 	case errors.Is(err, fs.ErrPermission):
 		return "run as root: an image's files have owners of their own"
 	}
