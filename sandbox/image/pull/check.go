@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -167,6 +168,7 @@ func (p *puller) attested(ctx context.Context, subject trust.Subject) (out []vul
 		if err != nil {
 			return nil, nil, err
 		}
+		r.Signer = strconv.Itoa(s.Entry)
 		out = append(out, r)
 	}
 	return out, nil, nil

@@ -25,8 +25,9 @@ type Statement struct {
 	Payload []byte
 	// Digest is the one of the subject's that it is about.
 	Digest v1.Hash
-	// Signer is the name of the policy's entry whose key or identity signed it,
-	// By which of them.
+	// Entry is the policy's entry whose key or identity signed it, from 0,
+	// Signer its name, By which of its keys or identities.
+	Entry      int
 	Signer, By string
 }
 
@@ -61,13 +62,16 @@ func Attestations(ctx context.Context, t spec.Trust, s Subject, predicateTypes .
 		}
 	}
 	var out []Statement
-	for _, who := range signers {
+	for n, who := range signers {
 		statements, reasons := who.attested(wanted, s.Digests)
 		if len(statements) == 0 {
 			return nil, none("attest it: cosign attest --key KEY --type TYPE --predicate FILE "+s.at(),
 				"image "+name+" has no attestation of type "+plain(strings.Join(predicateTypes, ", "))+" as \""+plain(who.name)+"\" asks: "+summary("attestation", reasons))
 		}
-		out = append(out, statements...)
+		for _, s := range statements {
+			s.Entry = n
+			out = append(out, s)
+		}
 	}
 	return out, nil
 }

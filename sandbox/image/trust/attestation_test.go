@@ -68,7 +68,7 @@ func TestAttestationsOfEveryEntry(t *testing.T) {
 	both := spec.Trust{Signatures: []spec.SignedBy{{Name: "floor", Keys: []string{a.path}}, {Name: "profile", Keys: []string{b.path}}}}
 	vuln := statement(vulnPredicate, theDigest)
 	out, err := Attestations(t.Context(), both, subject(beside(b.bundle(t, vuln)), beside(a.legacyAttestation(t, vuln))), vulnPredicate)
-	if err != nil || len(out) != 2 || out[0].Signer != "floor" || out[1].Signer != "profile" {
+	if err != nil || len(out) != 2 || out[0].Signer != "floor" || out[1].Signer != "profile" || out[0].Entry != 0 || out[1].Entry != 1 {
 		t.Errorf("both: %+v, %v", out, err)
 	}
 	if _, err := Attestations(t.Context(), both, subject(beside(b.bundle(t, vuln))), vulnPredicate); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), `as "floor" asks`) {

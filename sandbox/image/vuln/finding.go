@@ -151,7 +151,9 @@ type Report struct {
 	Digests []string
 	// Subject is the digest that an attestation is about; empty for a report
 	// that stands for itself.
-	Subject  string
+	Subject string
+	// Signer tells apart who signed reports; empty for one that is not signed.
+	Signer   string
 	Findings []Finding
 }
 

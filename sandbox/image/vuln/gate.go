@@ -3,6 +3,7 @@ package vuln
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -95,16 +96,7 @@ func Judge(policy spec.Vulnerabilities, known Known, subject Subject, now time.T
 			return Verdict{}, problem.New(vexHint, "VEX document %s has a statement from the future", doc.name)
 		}
 	}
-	var first error
-	var used []Report
-	for _, r := range known.Reports {
-		if err := usable(r, policy, subject, now); err != nil {
-			first = cmp.Or(first, err)
-			out.Ignored = append(out.Ignored, err.Error())
-			continue
-		}
-		used = append(used, r)
-	}
+	used, first := out.usable(policy, known.Reports, subject, now)
 	if len(used) == 0 {
 		if first == nil {
 			first = problem.New("name a report in image.vulnerabilities.report ("+formats+"), attach a signed one (cosign attest --type vuln), or install trivy or grype",
@@ -120,6 +112,30 @@ func Judge(policy spec.Vulnerabilities, known Known, subject Subject, now time.T
 	}
 	out.judge(policy, merge(used), known.VEX, subject)
 	return out, out.blocked()
+}
+
+// usable are the reports that count, and why the first of the others does not.
+// Signed ones count when each signer has one that does: they may be those of
+// several policies, and what one of them said too long ago must not be said by
+// another in its place.
+func (v *Verdict) usable(policy spec.Vulnerabilities, reports []Report, subject Subject, now time.Time) (used []Report, first error) {
+	missing := map[string]bool{}
+	for _, r := range reports {
+		missing[r.Signer] = r.Signer != ""
+	}
+	for _, r := range reports {
+		if err := usable(r, policy, subject, now); err != nil {
+			first = cmp.Or(first, err)
+			v.Ignored = append(v.Ignored, err.Error())
+			continue
+		}
+		missing[r.Signer] = false
+		used = append(used, r)
+	}
+	if slices.Contains(slices.Collect(maps.Values(missing)), true) {
+		used = slices.DeleteFunc(used, func(r Report) bool { return r.Signer != "" })
+	}
+	return used, first
 }
 
 // judge sorts findings into blocked, suppressed and the rest.

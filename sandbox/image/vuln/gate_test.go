@@ -191,6 +191,32 @@ func TestUnusableReportsAreNamed(t *testing.T) {
 	}
 }
 
+// TestEverySignerCounts: what one signer said too long ago is not said by
+// another in its place.
+func TestEverySignerCounts(t *testing.T) {
+	clean := func(signer string, age time.Duration) Report {
+		return Report{Tool: "trivy", Signer: signer, Subject: manifestDigest, Created: now.Add(-age)}
+	}
+	const young, old = time.Hour, 48 * time.Hour
+	for _, c := range []struct {
+		why     string
+		reports []Report
+		used    int
+	}{
+		{"both young", []Report{clean("0", young), clean("1", young)}, 2},
+		{"one old", []Report{clean("0", old), clean("1", young)}, 0},
+		{"one old, the other way round", []Report{clean("0", young), clean("1", old)}, 0},
+		{"one old, and young again", []Report{clean("0", old), clean("1", young), clean("0", young)}, 2},
+		{"one old, and a file", []Report{clean("0", old), clean("1", young), clean("", young)}, 1},
+		{"signed, and an old file", []Report{clean("0", young), clean("", old)}, 1},
+	} {
+		v, err := Judge(policy("high"), Known{Reports: c.reports}, subject, now)
+		if len(v.Evidence) != c.used || (err == nil) != (c.used > 0) {
+			t.Errorf("%s: %d reports count, %v", c.why, len(v.Evidence), err)
+		}
+	}
+}
+
 func TestTwoReportsAreOne(t *testing.T) {
 	a, b := read(t, "grype.json"), read(t, "grype.json")
 	a.Findings = slices.Clone(a.Findings)
