@@ -29,7 +29,7 @@ func checkRegistry(_ context.Context, t spec.Trust, s Subject) ([]Step, error) {
 			return []Step{{Name: "registry", Held: plain(allowed)}}, nil
 		}
 	}
-	return nil, problem.New("add its registry to image.registries of the profile, if it is to be trusted",
+	return nil, problem.New("add its registry to image.registries of the profile, and of the floor where that has one, if it is to be trusted",
 		"image %s is of %s, and only %s may be run from", name, plain(repository), list(t.Registries))
 }
 
