@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 	"unicode"
@@ -93,8 +94,12 @@ func judgeFuzzed(t *testing.T, r Report) {
 		}
 		r.ImageID = configDigest
 	}
-	s := Subject{Name: "app", Digests: append([]string{manifestDigest}, r.Digests...), ConfigDigest: r.ImageID}
+	// The first digest is the manifest's: one of an index alone would not do.
+	s := Subject{Name: "app", Digests: append(slices.Clone(r.Digests), manifestDigest), ConfigDigest: r.ImageID}
 	r.DB = time.Time{}
+	if !r.Created.IsZero() && r.Created.Before(time.Unix(0, 0)) {
+		r.Created = now // there is no judging before time.Time begins
+	}
 	v, err := Judge(spec.Vulnerabilities{Block: "negligible", MaxAge: time.Hour}, Known{Reports: []Report{r}}, s, r.Created)
 	if r.Created.IsZero() {
 		if err == nil {

@@ -34,7 +34,10 @@ func (s Subject) all() []string {
 }
 
 // indexes are the digests that may be of images for other platforms, too.
-func (s Subject) indexes() []string { return s.Digests[min(1, len(s.Digests)):] }
+func (s Subject) indexes() []string {
+	others := slices.Clone(s.Digests[min(1, len(s.Digests)):])
+	return slices.DeleteFunc(others, func(d string) bool { return d == s.Digests[0] || d == s.ConfigDigest })
+}
 
 // Evidence is a report that a verdict rests on.
 type Evidence struct {
