@@ -12,6 +12,7 @@ import (
 // what it links is paid twice.
 const (
 	maxBinary   = 16 << 20
+	maxHelper   = 32 << 20 // safe-run-image: registries, signatures, archives; not started on a warm launch
 	maxPackages = 330
 	tags        = "netgo osusergo seccomp containers_image_openpgp exclude_graphdriver_btrfs"
 )
@@ -50,13 +51,13 @@ func TestLinkedPackages(t *testing.T) {
 // TestBinaries: small enough, and in need of nothing on the host.
 func TestBinaries(t *testing.T) {
 	bin := built(t).safeRun
-	for _, path := range []string{bin, bin + "-image"} {
+	for path, most := range map[string]int64{bin: maxBinary, bin + "-image": maxHelper} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Size() > maxBinary {
-			t.Errorf("%s has %d bytes, more than %d", path, info.Size(), maxBinary)
+		if info.Size() > most {
+			t.Errorf("%s has %d bytes, more than %d", path, info.Size(), most)
 		}
 		file, err := elf.Open(path)
 		if err != nil {

@@ -126,6 +126,8 @@ func Parse(s string) (Reference, error) {
 	prefix, rest, found := strings.Cut(s, ":")
 	how, known := prefixes[prefix]
 	switch {
+	case found && likeForms[prefix]:
+		return Reference{}, badName(s, s)
 	case !found || !known:
 		return parseName(s, Reference{Path: s})
 	case how.slash && !strings.HasPrefix(rest, "//"):
@@ -156,6 +158,13 @@ var imageName = regexp.MustCompile(`^(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9
 
 // maxName bounds the name of an image in bytes, its tag and digest included.
 const maxName = 512
+
+// likeForms are what people write for a form of image when they do not know
+// its prefix. Whoever has an image of that name writes docker://tarball:x.
+var likeForms = map[string]bool{
+	"directory": true, "rootfs": true, "layout": true, "tarball": true, "tar": true, "archive": true,
+	"oci-dir": true, "oci-layout": true, "oci-tar": true, "docker-tar": true, "docker-save": true,
+}
 
 // parseName checks the name in r; s is what was typed.
 func parseName(s string, r Reference) (Reference, error) {
@@ -210,7 +219,7 @@ func Nearest(prefix string) string {
 	}
 	aliases := map[string]string{
 		"directory": Dir, "rootfs": Dir, "ocidir": OCI, "layout": OCI, "ocilayout": OCI, "ocitar": OCIArchive,
-		"dockertar": DockerArchive, "dockersave": DockerArchive, "tarball": DockerArchive,
+		"dockertar": DockerArchive, "dockersave": DockerArchive, "tarball": DockerArchive, "tar": DockerArchive, "archive": OCIArchive,
 		"podman": ContainersStorage, "registry": Docker, "https": Docker, "http": Docker,
 	}
 	if near, ok := aliases[plain(prefix)]; ok {

@@ -29,6 +29,8 @@ func TestParse(t *testing.T) {
 		"localhost:5000/b":           {Named, "localhost:5000/b", ""},
 		"[::1]:5000/b":               {Named, "[::1]:5000/b", ""},
 		"docker://nginx":             {Docker, "nginx", ""},
+		"docker://tarball:x":         {Docker, "tarball:x", ""},
+		"registry:2":                 {Named, "registry:2", ""},
 		"docker://Host.example/a:T":  {Docker, "Host.example/a:T", ""},
 		"docker-daemon:app:1":        {DockerDaemon, "app:1", ""},
 		"containers-storage:a/b":     {ContainersStorage, "a/b", ""},
