@@ -46,6 +46,23 @@ func bareFile(s string, err error) error {
 	return problem.New(fileHint("./"+s), "image %q is a file, and does not say of which form", s)
 }
 
+// onlyFile refuses a bare name that the store does not know and that is a file
+// or a directory here: it was most likely meant, and no engine and no registry
+// shall be asked for it. Who wants them to be asked says so (--pull always).
+func onlyFile(r Reference, o Options) error {
+	if r.Transport != Named || o.Pull == PullAlways || !exists(r.Path) {
+		return nil
+	}
+	if store, err := OpenStore(o.Store); err == nil && store.Record(r.Full()) != nil {
+		return nil
+	}
+	err := bareFile(r.Path, nil)
+	if err == nil {
+		return nil // it has just gone
+	}
+	return problem.New(problem.HintOf(err)+"; for an image of that name safe-run image pull "+r.Path, "%w", err)
+}
+
 // directoryHint says how to write the directory at path as an image.
 func directoryHint(path string) string {
 	if exists(path + "/oci-layout") {

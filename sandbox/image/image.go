@@ -35,7 +35,7 @@ func ParsePull(s string) (Pull, error) {
 	case PullMissing, PullAlways, PullNever:
 		return p, nil
 	}
-	return "", problem.New("write always, missing or never", "%q is none of them", s)
+	return "", problem.New("leave it out to look only for what the store does not have", "%q is not always, missing or never", s)
 }
 
 // Options says where images are kept, what they must satisfy, and who fetches
@@ -71,6 +71,11 @@ func (i *Image) Close() error {
 // removed before Close. An error is a problem.Error wherever the user can do
 // something about it.
 func Open(ctx context.Context, s string, o Options) (*Image, error) {
+	if id := idOf(s); id != "" {
+		if img, err := openByID(ctx, s, id, o); img != nil || err != nil {
+			return img, err
+		}
+	}
 	ref, err := Parse(s)
 	if err != nil {
 		return nil, bareFile(s, err)
@@ -85,6 +90,9 @@ func Open(ctx context.Context, s string, o Options) (*Image, error) {
 	case Program:
 		img, err = openProgram(ref)
 	default:
+		if err := onlyFile(ref, o); err != nil {
+			return nil, err
+		}
 		img, err = openStored(ctx, ref, o)
 	}
 	if err != nil && ref.Transport == Named {

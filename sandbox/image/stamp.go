@@ -96,9 +96,13 @@ func resolve(r Reference) (string, error) {
 		return path, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		hint := "check the path; " + Forms
+		hint := "check the path"
 		if r.Tag != "" && exists(r.Path+":"+r.Tag) {
 			hint = "the path ends at the first colon: rename it so that it has none"
+		} else if near := nearFile(r.Path); near != "" {
+			hint = "did you mean " + near + " ?"
+		} else if !filepath.IsAbs(r.Path) {
+			hint = "check the path, which begins in the directory you are in"
 		}
 		return "", problem.New(hint, "image %s: there is no %s", r, quoteOdd(r.Path))
 	}

@@ -81,6 +81,33 @@ func refuseUnnamed(r Reference, t spec.Trust) error {
 	if r.Stored() || t.Zero() {
 		return nil
 	}
-	return problem.New("make an image of it (safe-run image import) and sign it, or use a profile without an image section",
+	return problem.New(withDigest(r, t),
 		"image %s has no digest that could be checked, and the profile checks images", r)
+}
+
+// withDigest is the hint how to bring what has no digest to what t asks for.
+func withDigest(r Reference, t spec.Trust) string {
+	const or = "use a profile that asks nothing of images"
+	if t.Registries != nil && len(t.Registries) == 0 {
+		return or + ": this one lets no image run"
+	}
+	steps := "make an image of it"
+	if r.Transport == Program {
+		steps = "put it into an image"
+	}
+	switch {
+	case t.Registries != nil:
+		steps += ", push it to a registry of image.registries"
+	case t.RequireDigest || len(t.Signatures) > 0:
+		steps += ", push it to a registry"
+	case r.Transport == Dir: // a gate judges whatever has a digest
+		steps = "safe-run image import " + r.String() + " NAME, then safe-run NAME"
+	}
+	if len(t.Signatures) > 0 {
+		steps += ", sign it there (cosign sign)"
+	}
+	if t.RequireDigest {
+		steps += ", run it by its digest"
+	}
+	return steps + "; or " + or
 }

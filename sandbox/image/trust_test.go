@@ -63,15 +63,24 @@ func TestTrustHash(t *testing.T) {
 	}
 }
 
-// TestUnnamed: what has no digest is refused where images are checked.
+// TestUnnamed: what has no digest is refused where images are checked, with
+// what would help.
 func TestUnnamed(t *testing.T) {
 	dir := t.TempDir()
-	for _, policy := range []spec.Trust{
-		{Registries: []string{}}, {RequireDigest: true}, {Signatures: []spec.SignedBy{{}}}, {Vulnerabilities: new(spec.Vulnerabilities)},
+	for _, c := range []struct {
+		image  string
+		policy spec.Trust
+		hint   string
+	}{
+		{"dir:" + dir, spec.Trust{Registries: []string{}}, "use a profile that asks nothing of images: this one lets no image run"},
+		{"dir:" + dir, spec.Trust{Registries: []string{"ghcr.io"}}, "make an image of it, push it to a registry of image.registries; or "},
+		{"dir:" + dir, spec.Trust{RequireDigest: true}, "push it to a registry, run it by its digest; or "},
+		{"./app", spec.Trust{Signatures: []spec.SignedBy{{}}}, "put it into an image, push it to a registry, sign it there (cosign sign); or "},
+		{"dir:" + dir, spec.Trust{Vulnerabilities: new(spec.Vulnerabilities)}, "safe-run image import dir:" + dir + " NAME, then safe-run NAME; or "},
 	} {
-		_, err := Open(t.Context(), "dir:"+dir, Options{Trust: policy})
-		if err == nil || !strings.Contains(err.Error(), "no digest") || problem.HintOf(err) == "" {
-			t.Errorf("under %+v: %v", policy, err)
+		_, err := Open(t.Context(), c.image, Options{Trust: c.policy})
+		if err == nil || !strings.Contains(err.Error(), "no digest") || !strings.Contains(problem.HintOf(err), c.hint) {
+			t.Errorf("%s under %+v: %v, hint %q; want %q", c.image, c.policy, err, problem.HintOf(err), c.hint)
 		}
 	}
 }
