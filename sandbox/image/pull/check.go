@@ -30,6 +30,8 @@ type Checked struct {
 	Expires time.Time `json:"expires,omitzero"`
 	// pending is why there is no report yet, when a scanner may make one.
 	pending error
+	// reported says that there is a report, which does not count.
+	reported bool
 }
 
 // lines are the steps as a record has them.
@@ -121,7 +123,7 @@ func (p *puller) gate(ctx context.Context, found *source.Image, subject trust.Su
 		err = reason
 	}
 	if p.wants(spec.FromScanner) {
-		checked.pending = err
+		checked.pending, checked.reported = err, len(reports) > 0
 		return nil
 	}
 	return err

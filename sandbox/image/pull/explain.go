@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/sandbox/image/source"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -19,7 +20,11 @@ import (
 // escaped.
 func explain(ref image.Reference, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return &problem.Error{What: "image " + ref.String() + ": interrupted", Err: err}
+		again := ""
+		if errors.As(err, new(*goesOn)) {
+			again = "run it again: it goes on where it was"
+		}
+		return &problem.Error{What: "image " + ref.String() + ": interrupted", Hint: again, Err: err}
 	}
 	what := err.Error()
 	if !saysWhich(what, ref) {
@@ -40,6 +45,22 @@ func saysWhich(what string, ref image.Reference) bool {
 	return ref.Transport == image.Named && (strings.HasSuffix(first, "/"+path) || strings.HasSuffix(first, ":"+path))
 }
 
+// goesOn is an interruption after which the next pull goes on.
+type goesOn struct{ error }
+
+func (g *goesOn) Unwrap() error { return g.error }
+
+// resumable says so of an interrupted download; what is on this host is read
+// again from its beginning.
+func resumable(found *source.Image, err error) error {
+	if found.Reference.Transport == image.Docker && errors.Is(err, context.Canceled) {
+		return &goesOn{err}
+	}
+	return err
+}
+
+const asRoot = "run as root: an image's files have owners of their own"
+
 func hint(err error) string {
 	if h := problem.HintOf(err); h != "" {
 		return h
@@ -50,7 +71,7 @@ func hint(err error) string {
 	case errors.Is(err, unix.EROFS):
 		return "name a store that can be written with SAFE_RUN_STORE"
 	case errors.Is(err, fs.ErrPermission):
-		return "run as root: an image's files have owners of their own"
+		return asRoot
 	}
 	return ""
 }

@@ -61,6 +61,9 @@ func Import(ctx context.Context, what Imported, name image.Reference, o Options)
 }
 
 func (p *puller) bring(ctx context.Context, what Imported, ref, name image.Reference) (*image.Record, error) {
+	if err := ownsFiles(); err != nil {
+		return nil, err
+	}
 	trust, err := image.TrustHash(p.Trust)
 	if err != nil {
 		return nil, err

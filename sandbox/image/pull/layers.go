@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/image/source"
 	"github.com/safe-run/safe-run/sandbox/image/unpack"
 	"github.com/safe-run/safe-run/sandbox/image/view"
+	"github.com/safe-run/safe-run/spec/problem"
 )
 
 // parallel is how many blobs are fetched at once, as docker does.
@@ -197,7 +199,16 @@ func (s *stack) unpackAll(ctx context.Context) error {
 
 // at says which layer err is of.
 func (s *stack) at(i int, err error) error {
-	return fmt.Errorf("layer %d of %d: %w", i+1, len(s.layers), err)
+	what := err.Error()
+	for _, said := range []struct{ twice, once string }{
+		{"the layer sha256:", "sha256:"}, {"layer sha256:", "sha256:"}, {"the layer is ", "it is "},
+	} {
+		if rest, ok := strings.CutPrefix(what, said.twice); ok {
+			what = said.once + rest
+			break
+		}
+	}
+	return &problem.Error{What: fmt.Sprintf("layer %d of %d: %s", i+1, len(s.layers), what), Hint: problem.HintOf(err), Err: err}
 }
 
 // unpack unpacks layer i in the workspace.

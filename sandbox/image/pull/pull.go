@@ -10,6 +10,7 @@ package pull
 
 import (
 	"context"
+	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -142,6 +143,9 @@ func (p *puller) pull(ctx context.Context, ref image.Reference) (*image.Record, 
 	if record != nil && p.Pull != image.PullAlways && record.Holds(key, p.Trust, trust, time.Now()) && p.has(record.Digest) {
 		return record, nil
 	}
+	if err := ownsFiles(); err != nil {
+		return nil, err
+	}
 	found, err := p.find(ctx, key, record)
 	if err != nil {
 		return nil, err
@@ -151,8 +155,9 @@ func (p *puller) pull(ctx context.Context, ref image.Reference) (*image.Record, 
 	if err != nil {
 		return nil, err
 	}
+	p.tellWhere(key, found)
 	if err := p.take(ctx, found); err != nil {
-		return nil, err
+		return nil, resumable(found, err)
 	}
 	if err := p.checkContents(ctx, found, checked); err != nil {
 		return nil, err
@@ -168,6 +173,27 @@ func (p *puller) pull(ctx context.Context, ref image.Reference) (*image.Record, 
 		record.From = found.Reference.String()
 	}
 	return record, p.record(key, found.Reference, record)
+}
+
+// uid is whom this process acts as. Tests are others.
+var uid = os.Geteuid
+
+// ownsFiles refuses to begin what could not be ended: only root can give files
+// to others.
+func ownsFiles() error {
+	if uid() == 0 {
+		return nil
+	}
+	return problem.New(asRoot, "images cannot be unpacked by uid %d", uid())
+}
+
+// tellWhere says which engine of this host a bare name was found in, when the
+// image is taken over from there.
+func (p *puller) tellWhere(key image.Reference, found *source.Image) {
+	at := found.Reference.Transport
+	if p.Note != nil && key.Transport == image.Named && at != image.Named && at != image.Docker && !p.has(found.Digest.String()) {
+		p.Note("found " + key.String() + " in " + at)
+	}
 }
 
 // indexOf is the digest of the index that led to an image; empty when none did.

@@ -20,7 +20,11 @@ import (
 func (p *puller) scan(ctx context.Context, found *source.Image, checked *Checked) error {
 	scanner, err := vuln.FindScanner()
 	if err != nil {
-		return problem.New(problem.HintOf(err), "%w; %w", checked.pending, err)
+		hint := problem.HintOf(err)
+		if checked.reported {
+			hint = problem.HintOf(checked.pending) // a scanner is not how this image is judged
+		}
+		return problem.New(hint, "%w; %w", checked.pending, err)
 	}
 	dir, err := p.layout(found)
 	if err != nil {

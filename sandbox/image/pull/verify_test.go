@@ -52,7 +52,7 @@ func TestPaired(t *testing.T) {
 		}
 	}
 	_, err = pull("lie", types.OCILayer, gzipped(t, other))
-	if err == nil || !strings.Contains(err.Error(), "layer 1 of 1: the layer is damaged: its content is sha256:") {
+	if err == nil || !strings.Contains(err.Error(), "layer 1 of 1: it is damaged: its content is sha256:") {
 		t.Errorf("a blob that is not of the files that are there: %v", err)
 	}
 	// Also when the blob is there as that of another image.
