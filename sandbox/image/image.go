@@ -35,7 +35,7 @@ func ParsePull(s string) (Pull, error) {
 	case PullMissing, PullAlways, PullNever:
 		return p, nil
 	}
-	return "", problem.New("leave it out to look only for what the store does not have", "%q is not always, missing or never", s)
+	return "", problem.New("missing looks only for what the store does not have", "%q is not always, missing or never", s)
 }
 
 // Options says where images are kept, what they must satisfy, and who fetches

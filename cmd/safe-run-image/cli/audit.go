@@ -165,6 +165,10 @@ func (a *app) findings(name string, list []audit.Finding) error {
 	if err != nil {
 		return err
 	}
+	if columns := columnsOf(a.std.Out); columns > 0 && a.format == formatTable {
+		_, err = io.WriteString(a.std.Out, wrapped(out.String(), columns))
+		return err
+	}
 	_, err = out.WriteTo(a.std.Out)
 	return err
 }

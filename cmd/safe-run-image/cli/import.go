@@ -59,7 +59,7 @@ how a root filesystem is run.`,
 			return err
 		}
 		p := newProgress(a.std.Err, args[1], a.quiet)
-		o.Progress, o.Note = p.show, p.say
+		o.Progress, o.Note, o.Tell = p.show, p.say, p.tell
 		record, err := pull.Import(cmd.Context(), what, name, o)
 		p.end(err)
 		if err != nil {

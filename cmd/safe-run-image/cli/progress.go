@@ -110,6 +110,19 @@ func (p *progress) say(line string) {
 	fmt.Fprintln(p.w, line)
 }
 
+// tell says what shall be known afterwards, above what is drawn.
+func (p *progress) tell(line string) {
+	if p.quiet {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.screen != nil {
+		p.screen.clear()
+	}
+	fmt.Fprintln(p.w, printable(line))
+}
+
 // log writes a line when the stage of the image has changed, but not more than
 // one in a while.
 func (p *progress) log() {

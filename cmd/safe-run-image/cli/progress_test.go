@@ -66,6 +66,55 @@ func TestBars(t *testing.T) {
 	}
 }
 
+// TestBarsNarrow: how far a layer is, and of how much, is the last to go.
+func TestBarsNarrow(t *testing.T) {
+	for _, c := range []struct {
+		columns int
+		total   int64
+		want    string
+	}{
+		{61, 100 << 20, "000000000000  fetching      50.0 MiB / 100 MiB    25.0 MiB/s"},
+		{48, 100 << 20, "000000000000  fetching  50.0 MiB / 100 MiB"},
+		{40, 100 << 20, "000000000000  fetching  50% of 100 MiB"},
+		{37, 100 << 20, "000000000000  fetch  50% of 100 MiB"},
+		{30, 100 << 20, "000000 fetch 50% of 100 MiB"},
+		{20, 100 << 20, "000000 fetch 50%"},
+		{40, -1, "000000000000  fetching  50.0 MiB"},
+	} {
+		v := newTerminal(t, c.columns, 24)
+		p, clock := barsOn(v)
+		s := at(1, 1, pull.Fetching, 0)
+		s.Blob, s.Total = fmt.Sprintf("sha256:%064x", 0), c.total
+		p.show(s)
+		clock.add(2 * time.Second)
+		s.Bytes = 50 << 20
+		p.show(s)
+		p.draw()
+		if got := v.screen(); got != c.want {
+			t.Errorf("at %d columns: %q, want %q", c.columns, got, c.want)
+		}
+	}
+}
+
+// TestTold: what shall be known stays above what is drawn.
+func TestTold(t *testing.T) {
+	v := newTerminal(t, 80, 24)
+	p, c := barsOn(v)
+	p.say("looking")
+	c.add(time.Second)
+	p.show(at(1, 1, pull.Fetching, 0))
+	p.draw()
+	p.tell("found app:1 in docker-daemon")
+	p.draw()
+	if got := v.screen(); !strings.HasPrefix(got, "found app:1 in docker-daemon\nlooking\n") || strings.Count(got, "fetching") != 1 {
+		t.Errorf("the screen shows %s", v)
+	}
+	p.end(errors.New("no"))
+	if got := v.screen(); got != "found app:1 in docker-daemon" {
+		t.Errorf("in the end the screen shows %s", v)
+	}
+}
+
 // TestBarsResized draws on a terminal that changes its width.
 func TestBarsResized(t *testing.T) {
 	v := newTerminal(t, 120, 24)

@@ -13,6 +13,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/image/bounds"
 	"github.com/safe-run/safe-run/sandbox/image/pull"
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/problem"
 )
 
 func (a *app) pullVerb() *cobra.Command {
@@ -41,7 +42,7 @@ and ./program mean is used as it is and needs no pull.`,
 			return err
 		}
 		if o.Pull, err = image.ParsePull(when); err != nil {
-			return usage{err}
+			return usage{problem.New(problem.HintOf(err), "--pull: %w", err)}
 		}
 		record, err := a.pull(cmd, args[0], o)
 		if err != nil {
@@ -75,7 +76,7 @@ func (a *app) pullOptions(cmd *cobra.Command, limits bounds.Limits) (o pull.Opti
 // pull brings an image into the store and shows how it comes along.
 func (a *app) pull(cmd *cobra.Command, name string, o pull.Options) (*image.Record, error) {
 	p := newProgress(a.std.Err, name, a.quiet)
-	o.Progress, o.Note = p.show, p.say
+	o.Progress, o.Note, o.Tell = p.show, p.say, p.tell
 	record, err := pull.Pull(cmd.Context(), name, o)
 	p.end(err)
 	return record, err

@@ -108,10 +108,10 @@ func (s *screen) clear() bool {
 }
 
 func colourOf(stage string) string {
-	switch pull.Stage(stage) {
-	case pull.Done, pull.Present:
+	switch {
+	case done(pull.Stage(stage)):
 		return "\x1b[32m"
-	case pull.Fetching, pull.Unpacking:
+	case strings.HasPrefix(stage, "fetch") && stage != string(pull.Fetched), strings.HasPrefix(stage, "unpack"): // or what is left of it
 		return "\x1b[36m"
 	}
 	return "\x1b[2m"
@@ -172,8 +172,9 @@ const (
 	mostBar      = 40
 )
 
-// line is the line of one layer: digest, stage, bar, bytes, rate. The bar is
-// left out where there is no room for one.
+// line is the line of one layer: digest, stage, bar, bytes, rate. Where there
+// is no room for all, the bar is left out first, then the rate; at last the
+// stage and the digest are shortened: how far it is stays.
 func (p *progress) line(l layer, columns int) line {
 	digest := shortDigest(l.Blob)
 	out := line{before: fmt.Sprintf("%-12s  ", digest), stage: fmt.Sprintf("%-*s", stageColumns, l.Stage)}
@@ -189,11 +190,37 @@ func (p *progress) line(l layer, columns int) line {
 		rate = size(int64(float64(l.Bytes-l.from)/took.Seconds())) + "/s"
 	}
 	tail := fmt.Sprintf("  %21s  %12s", amount, rate)
-	room := min(columns-1-out.width()-2-utf8.RuneCountInString(tail), mostBar)
-	if room >= leastBar+2 {
-		out.after = "  " + bar(l.Bytes, l.Total, room-2)
+	room := columns - 1 - out.width() - utf8.RuneCountInString(tail)
+	switch {
+	case room < 0:
+		return l.narrow(digest, amount, columns-1)
+	case room >= leastBar+4:
+		out.after = "  " + bar(l.Bytes, l.Total, min(room-2, mostBar)-2)
 	}
 	out.after += tail
+	return out
+}
+
+// narrow is the line of a layer on a terminal of few columns: as much as there
+// is room for in width.
+func (l layer) narrow(digest, amount string, width int) line {
+	stage, brief := string(l.Stage), strings.TrimSuffix(string(l.Stage), "ing")
+	digest += "  "
+	short, far := digest[:min(len(digest), 6)]+" ", size(l.Bytes)
+	whole := far
+	if l.Total > 0 {
+		far = fmt.Sprintf("%d%%", int64(float64(min(l.Bytes, l.Total))/float64(l.Total)*100))
+		whole = far + " of " + size(l.Total)
+	}
+	var out line
+	for _, try := range []line{
+		{digest, stage, "  " + amount}, {digest, stage, "  " + whole}, {digest, brief, "  " + whole},
+		{short, brief, " " + whole}, {short, brief, " " + far}, {"", brief, " " + far},
+	} {
+		if out = try; out.width() <= width {
+			break
+		}
+	}
 	return out
 }
 

@@ -41,6 +41,8 @@ type Options struct {
 	Progress func(Progress)
 	// Note is told in a line what is being tried; may be nil.
 	Note func(string)
+	// Tell is told in a line what shall be known afterwards, too; may be nil.
+	Tell func(string)
 }
 
 // Stage is what is happening to a layer.
@@ -191,8 +193,8 @@ func ownsFiles() error {
 // image is taken over from there.
 func (p *puller) tellWhere(key image.Reference, found *source.Image) {
 	at := found.Reference.Transport
-	if p.Note != nil && key.Transport == image.Named && at != image.Named && at != image.Docker && !p.has(found.Digest.String()) {
-		p.Note("found " + key.String() + " in " + at)
+	if p.Tell != nil && key.Transport == image.Named && at != image.Named && at != image.Docker && !p.has(found.Digest.String()) {
+		p.Tell("found " + key.String() + " in " + at)
 	}
 }
 

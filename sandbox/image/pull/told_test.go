@@ -105,7 +105,7 @@ func TestTellWhere(t *testing.T) {
 		"in a registry": {named, image.Reference{Transport: image.Docker, Path: "app:1"}, v1.Hash{}, ""},
 	} {
 		said := ""
-		p := &puller{Options: Options{Note: func(line string) { said = line }}, store: store}
+		p := &puller{Options: Options{Tell: func(line string) { said = line }}, store: store}
 		p.tellWhere(c.key, &source.Image{Reference: c.found, Digest: c.digest})
 		if said != c.want {
 			t.Errorf("%s: said %q, want %q", name, said, c.want)
