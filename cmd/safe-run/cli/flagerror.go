@@ -3,10 +3,20 @@ package cli
 import (
 	"errors"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/safe-run/safe-run/spec/problem"
 )
+
+// usageOf is flagError with the exit code of a wrong command line; asking for
+// help is none.
+func usageOf(cmd *cobra.Command, err error) error {
+	if err = flagError(cmd.CommandPath(), cmd.Flags(), err); errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	return usageError(err)
+}
 
 // flagError explains a command line of a verb that could not be taken apart.
 func flagError(verb string, fs *pflag.FlagSet, err error) error {

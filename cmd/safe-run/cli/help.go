@@ -57,7 +57,7 @@ func noVerb(parent *cobra.Command, word string) error {
 	if near := nearest(word, childNames(parent)); near != "" {
 		hint = "did you mean `" + parent.CommandPath() + " " + near + "`?"
 	}
-	return problem.New(hint, "there is no verb %q", strings.TrimPrefix(parent.CommandPath()+" "+word, "safe-run "))
+	return usageError(problem.New(hint, "there is no verb %q", strings.TrimPrefix(parent.CommandPath()+" "+word, "safe-run ")))
 }
 
 // help prints what cmd does: examples first.

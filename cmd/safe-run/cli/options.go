@@ -60,3 +60,12 @@ func (e *exitError) Unwrap() error { return e.Err }
 
 // exitLauncher is docker's code for a container that could not be started.
 const exitLauncher = 125
+
+// usageError is an error of the command line, which has docker's code too: what
+// a verb found out is another one.
+func usageError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{Code: exitLauncher, Err: err}
+}

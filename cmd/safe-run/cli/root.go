@@ -34,7 +34,7 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 	args, err := a.dispatch(args)
 	if err != nil {
 		a.report(err)
-		return 1
+		return exitLauncher
 	}
 	otherwise := 1
 	if a.verb = args[0]; a.verb == runVerb {
@@ -97,7 +97,7 @@ func (a *app) root() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
 			a.format, err = formatOf(cmd.Flags())
-			return err
+			return usageError(err)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -108,7 +108,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().Lookup("format").Annotations = map[string][]string{argKey: {"table|json"}}
 	root.SetHelpFunc(a.help)
 	root.SetUsageFunc(func(*cobra.Command) error { return nil })
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd.CommandPath(), cmd.Flags(), err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageOf(cmd, err) })
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run"},
@@ -153,9 +153,9 @@ func arguments(least, most int, names string) cobra.PositionalArgs {
 		}
 		switch {
 		case len(args) < least:
-			return problem.New(hint, "%s needs %s", verb, names)
+			return usageError(problem.New(hint, "%s needs %s", verb, names))
 		case most >= 0 && len(args) > most:
-			return problem.New(hint, "%s does not take %q", verb, args[most])
+			return usageError(problem.New(hint, "%s does not take %q", verb, args[most]))
 		}
 		return nil
 	}

@@ -46,7 +46,7 @@ func completionScript(root *cobra.Command, shell string) (string, error) {
 	case "powershell":
 		err = root.GenPowerShellCompletionWithDesc(&b)
 	default:
-		err = problem.New("shells are "+strings.Join(shells, ", "), "there is no completion for %q", shell)
+		err = usageError(problem.New("shells are "+strings.Join(shells, ", "), "there is no completion for %q", shell))
 	}
 	return b.String(), err
 }

@@ -29,9 +29,10 @@ func (a *app) imageVerb() *cobra.Command {
 		RunE: func(_ *cobra.Command, args []string) error {
 			args, err := imageArguments(args)
 			if err != nil {
-				return err
+				// 1 is what the other program says no with.
+				return usageError(err)
 			}
-			return becomeFetcher(args)
+			return usageError(becomeFetcher(args))
 		},
 	}
 	cmd.SetHelpFunc(func(own *cobra.Command, _ []string) {

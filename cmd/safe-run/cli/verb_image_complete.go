@@ -28,6 +28,10 @@ func completeImage(_ *cobra.Command, args []string, last string) ([]string, cobr
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	words, directive := askFetcher(append(slices.Clone(typed), last))
+	words = slices.DeleteFunc(words, func(w string) bool { // a flag of every verb here
+		name, _, _ := strings.Cut(w, "\t")
+		return name == "--format"
+	})
 	if strings.HasPrefix(last, "-") {
 		words = append(words, withPrefix([]string{"--profile\tthe policy that images must satisfy"}, last)...)
 		return words, directive
@@ -72,10 +76,20 @@ func imageNamesIn(dir string) (names []string) {
 	if err != nil {
 		return nil
 	}
+	// What a bare name was found as in a registry is recorded beside it.
+	again := map[string]bool{}
 	for _, r := range records {
-		names = append(names, strings.TrimSuffix(r.Reference, ":latest"))
+		if ref, err := image.Parse(r.From); err == nil {
+			again[ref.Full().String()] = true
+		}
 	}
-	return names
+	for _, r := range records {
+		if !again[r.Reference] {
+			names = append(names, strings.TrimSuffix(r.Reference, ":latest"))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func withPrefix(words []string, prefix string) (out []string) {

@@ -62,10 +62,13 @@ func TestImageNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"nginx", "docker://ghcr.io/acme/app:2"} {
+	for name, from := range map[string]string{
+		"nginx": "docker://docker.io/library/nginx", "docker://ghcr.io/acme/app:2": "",
+		"docker://docker.io/library/nginx": "", // what the first was found as
+	} {
 		ref, err := image.Parse(name)
 		if err == nil {
-			err = store.PutRecord(ref.Full(), &image.Record{Digest: "sha256:" + strings.Repeat("a", 64)})
+			err = store.PutRecord(ref.Full(), &image.Record{Digest: "sha256:" + strings.Repeat("a", 64), From: from})
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -77,7 +77,7 @@ func (a *app) options(seen []occurrence, args []string) (runOptions, error) {
 	}
 	o, err := buildRun(seen, args)
 	o.Format = a.format
-	return o, err
+	return o, usageError(err)
 }
 
 // completeRun completes the values that come from a list.
@@ -94,6 +94,7 @@ func completeRun(cmd *cobra.Command) {
 		"cap-add":  profiles.CapabilityNames,
 		"cap-drop": func() []string { return append(profiles.CapabilityNames(), "ALL") },
 		"network":  func() []string { return []string{"none", "bridge"} },
+		"pull":     func() []string { return []string{"always", "missing", "never"} },
 		"user":     func() []string { return nil },
 		"name":     func() []string { return nil },
 	}
