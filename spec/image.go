@@ -84,6 +84,16 @@ func (c *compiler) image() error {
 	return nil
 }
 
+// ImageDecisions are those that Compile makes about what images must satisfy:
+// they hold whatever the image is, also of one that is refused.
+func ImageDecisions(p profiles.Profile) []Decision {
+	c := &compiler{in: Input{Profile: p}, plan: new(Plan)}
+	if c.image() != nil {
+		return nil
+	}
+	return c.plan.Decisions
+}
+
 // signers says whose signature will do.
 func signers(s profiles.Signature) string {
 	list := slices.Clone(s.Keys)
