@@ -18,9 +18,11 @@ type Image struct {
 	// nobody can move to other content.
 	RequireDigest *bool `yaml:"requireDigest,omitempty" json:"requireDigest,omitempty" meet:"or"`
 	// Signatures are all needed. An entry of another profile or of the floor is
-	// needed beside these, also where it has the same name.
+	// needed beside these, also where it has the same name. An empty list asks
+	// for none, and clears what it is laid over; a floor's stay.
 	Signatures []Signature `yaml:"signatures,omitempty" json:"signatures,omitzero" meet:"union"`
-	// Vulnerabilities keeps images with known weaknesses from running.
+	// Vulnerabilities keeps images with known weaknesses from running. An empty
+	// one says nothing.
 	Vulnerabilities Vulnerabilities `yaml:"vulnerabilities,omitempty" json:"vulnerabilities,omitzero"`
 }
 
