@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/probe"
@@ -93,6 +94,15 @@ func example(ids spec.IDRange, name string) (spec.Instance, *sandbox.Lease, erro
 	return spec.Instance{ID: id, Name: name, IDs: spec.IDRange{First: ids.First, Count: spec.IDsPerContainer}}, nil, nil
 }
 
+// unopened is the error of an image that could not be opened, with the policy
+// that it was to satisfy.
+type unopened struct {
+	error
+	policy profiles.Profile
+}
+
+func (u *unopened) Unwrap() error { return u.error }
+
 // prepare makes the plan that o asks for. The caller closes what it gets. Who
 // the sandbox will be and what the host can do is settled while the policy and
 // the image are read.
@@ -107,6 +117,9 @@ func prepare(ctx context.Context, std IO, o runOptions, who identify) (p *prepar
 	if err == nil {
 		trust := spec.TrustOf(in.Profile)
 		p.image, err = image.Open(ctx, o.Image, image.Options{Trust: trust, Pull: o.Pull, Stderr: std.Err})
+		if err != nil {
+			err = &unopened{err, in.Profile}
+		}
 	}
 	if known.Wait(); err == nil {
 		err = noIdentity

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,19 +38,36 @@ func (a *app) explainVerb() *cobra.Command {
 			return err
 		}
 		p, err := prepare(cmd.Context(), a.std, o, example)
+		if refused := new(unopened); errors.As(err, &refused) {
+			return errors.Join(a.explainRefused(o, refused.policy), err)
+		}
 		if err != nil {
 			return err
 		}
 		defer p.close()
-		if a.format == formatJSON {
-			return writeJSON(a.std.Out, explanation{p.plan.Profile, p.plan.Image, orEmpty(p.plan.Accepted), explainAll(p.plan.Decisions)})
-		}
-		var text bytes.Buffer
-		writeExplanation(&text, p.plan, paletteFor(a.std.Out), width(a.std.Out))
-		_, err = text.WriteTo(a.std.Out)
-		return err
+		return a.explainPlan(p.plan)
 	}
 	return cmd
+}
+
+func (a *app) explainPlan(plan *spec.Plan) error {
+	if a.format == formatJSON {
+		return writeJSON(a.std.Out, explanation{plan.Profile, plan.Image, orEmpty(plan.Accepted), explainAll(plan.Decisions)})
+	}
+	var text bytes.Buffer
+	writeExplanation(&text, plan, paletteFor(a.std.Out), width(a.std.Out))
+	_, err := text.WriteTo(a.std.Out)
+	return err
+}
+
+// explainRefused explains what images must satisfy, of one that could not be
+// opened: the rest depends on what is in it.
+func (a *app) explainRefused(o runOptions, policy profiles.Profile) error {
+	decisions := spec.ImageDecisions(policy)
+	if len(decisions) == 0 {
+		return nil
+	}
+	return a.explainPlan(&spec.Plan{Profile: policy.Metadata.Name, Image: spec.ImageRef{Reference: o.Image}, Decisions: decisions})
 }
 
 // writeExplanation prints the decisions, then what is weaker because of them.
