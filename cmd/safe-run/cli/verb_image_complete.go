@@ -28,11 +28,14 @@ func completeImage(_ *cobra.Command, args []string, last string) ([]string, cobr
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	words, directive := askFetcher(append(slices.Clone(typed), last))
-	words = slices.DeleteFunc(words, func(w string) bool { // a flag of every verb here
+	words = slices.DeleteFunc(words, func(w string) bool { // flags that are added here
 		name, _, _ := strings.Cut(w, "\t")
-		return name == "--format"
+		return name == "--format" || name == "--profile"
 	})
 	if strings.HasPrefix(last, "-") {
+		if !slices.Contains(judged, imageVerbOf(typed)) {
+			return words, directive
+		}
 		words = append(words, withPrefix([]string{"--profile\tthe policy that images must satisfy"}, last)...)
 		return words, directive
 	}
@@ -51,6 +54,7 @@ func askFetcher(args []string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), completionPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, append([]string{cobra.ShellCompRequestCmd}, args...)...)
+	cmd.Args[0] = imageName // what its flags depend on
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if cmd.Run() != nil {
