@@ -78,28 +78,29 @@ func TestByID(t *testing.T) {
 	}
 }
 
-// TestFileOrName: a file is not looked for in engines and registries, unless
-// an image of the store has its name.
-func TestFileOrName(t *testing.T) {
+// TestFileHere: a file that has an image's name is told from one, and how to
+// ask for the image.
+func TestFileHere(t *testing.T) {
 	t.Chdir(t.TempDir())
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	s := newStore(t)
-	must(t, os.Mkdir("rootfs", 0o755))
-	write(t, "asked", "#!/bin/sh\ntouch ran\nexit 1\n", 0o755)
-	o := Options{Store: s.Path(), Program: "./asked"}
-	if _, err := open(t, "rootfs", o); err == nil || !strings.Contains(problem.HintOf(err), "write dir:rootfs; for an image of that name safe-run image pull rootfs") || exists("ran") {
-		t.Errorf("%v, hint %q; something was asked: %v", err, problem.HintOf(err), exists("ran"))
+	must(t, os.MkdirAll("layout", 0o755))
+	must(t, os.Mkdir("tree", 0o755))
+	write(t, "layout/oci-layout", "{}", 0o644)
+	write(t, "app.tar", "tar", 0o644)
+	write(t, "app", "app", 0o755)
+	for name, hint := range map[string]string{
+		"tree":       "write dir:tree; for an image of a registry safe-run image pull tree",
+		"layout":     "write oci:layout; for an image",
+		"app.tar":    "docker-archive:./app.tar",
+		"app:latest": "./app",
+	} {
+		err := FileHere(Reference{Path: name})
+		if err == nil || !strings.Contains(err.Error(), "does not say of which form") || !strings.Contains(problem.HintOf(err), hint) {
+			t.Errorf("%s: %v, hint %q; want %q", name, err, problem.HintOf(err), hint)
+		}
 	}
-	o.Pull = PullAlways
-	if _, err := open(t, "rootfs", o); err == nil || !exists("ran") {
-		t.Errorf("with --pull always: %v; something was asked: %v", err, exists("ran"))
+	for _, r := range []Reference{{Path: "other"}, {Transport: Docker, Path: "app"}} {
+		if err := FileHere(r); err != nil {
+			t.Errorf("%s: %v", r, err)
+		}
 	}
-	o.Pull = PullMissing
-	must(t, s.PutEntry(&Entry{Digest: someDigest, ConfigRaw: someDigest}))
-	hash, err := TrustHash(spec.Trust{})
-	must(t, err)
-	must(t, s.PutRecord(Reference{Path: "rootfs:latest"}, &Record{Digest: someDigest, Trust: hash}))
-	img, err := open(t, "rootfs", o)
-	must(t, err)
-	must(t, img.Close())
 }

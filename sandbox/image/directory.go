@@ -46,21 +46,15 @@ func bareFile(s string, err error) error {
 	return problem.New(fileHint("./"+s), "image %q is a file, and does not say of which form", s)
 }
 
-// onlyFile refuses a bare name that the store does not know and that is a file
-// or a directory here: it was most likely meant, and no engine and no registry
-// shall be asked for it. Who wants them to be asked says so (--pull always).
-func onlyFile(r Reference, o Options) error {
-	if r.Transport != Named || o.Pull == PullAlways || !exists(r.Path) {
+// FileHere is the error of a bare name that is a file or a directory here, and
+// most likely meant: no registry shall be asked for it. nil when it is none.
+func FileHere(r Reference) error {
+	name, _, _ := r.Name()
+	err := bareFile(name, nil)
+	if r.Transport != Named || err == nil {
 		return nil
 	}
-	if store, err := OpenStore(o.Store); err == nil && store.Record(r.Full()) != nil {
-		return nil
-	}
-	err := bareFile(r.Path, nil)
-	if err == nil {
-		return nil // it has just gone
-	}
-	return problem.New(problem.HintOf(err)+"; for an image of that name safe-run image pull "+r.Path, "%w", err)
+	return problem.New(problem.HintOf(err)+"; for an image of a registry safe-run image pull "+name, "%w", err)
 }
 
 // directoryHint says how to write the directory at path as an image.

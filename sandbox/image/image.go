@@ -90,13 +90,7 @@ func Open(ctx context.Context, s string, o Options) (*Image, error) {
 	case Program:
 		img, err = openProgram(ref)
 	default:
-		if err := onlyFile(ref, o); err != nil {
-			return nil, err
-		}
 		img, err = openStored(ctx, ref, o)
-	}
-	if err != nil && ref.Transport == Named {
-		err = bareFile(s, err)
 	}
 	if err != nil {
 		return nil, err

@@ -255,6 +255,6 @@ func inFull(ref image.Reference, repository string) image.Reference {
 func (p *puller) sourceOptions() source.Options {
 	return source.Options{
 		Arch: p.Arch, Limits: p.Limits, Scratch: p.work.file,
-		LocalOnly: p.Pull == image.PullNever, Note: p.Note, Stored: p.storedAs,
+		LocalOnly: p.Pull == image.PullNever, FilesFirst: p.Pull != image.PullAlways, Note: p.Note, Stored: p.storedAs,
 	}
 }

@@ -63,6 +63,9 @@ func findInPlaces(ctx context.Context, ref image.Reference, o Options, local []p
 	if o.LocalOnly {
 		return nil, problem.New(nameHint(ref), "there is no image %s on this host: looked in the store, %s", ref, where)
 	}
+	if err := image.FileHere(ref); o.FilesFirst && err != nil {
+		return nil, err
+	}
 	o.note("no engine of this host has %s; asking its registry", ref)
 	found, err := registry.at(ctx, ref, o)
 	if err != nil && ctx.Err() == nil {

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +59,33 @@ func TestBareNames(t *testing.T) {
 				t.Errorf("error %q with hint %q, want %q with %q", err, problem.HintOf(err), c.message, c.hint)
 			}
 		})
+	}
+}
+
+// TestFilesFirst: a name that is a file here is asked of engines and of no
+// registry.
+func TestFilesFirst(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("app", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	none := notThere("not running", "start it", "it does not run")
+	for _, c := range []struct {
+		engine error
+		first  bool
+		asked  string
+		fails  bool
+	}{
+		{nil, true, "docker-daemon:app:latest", false},
+		{none, true, "docker-daemon:app:latest", true},
+		{none, false, "docker-daemon:app:latest docker://app:latest", false},
+	} {
+		var asked []string
+		_, err := findInPlaces(t.Context(), image.Reference{Path: "app:latest"}, Options{FilesFirst: c.first},
+			[]place{answers(image.DockerDaemon, &asked, c.engine)}, answers(image.Docker, &asked, nil))
+		if got := strings.Join(asked, " "); got != c.asked || (err != nil) != c.fails {
+			t.Errorf("asked %q, %v; want %q", got, err, c.asked)
+		}
 	}
 }
 

@@ -34,6 +34,9 @@ type Options struct {
 	// this digest, or nil: what an engine has kept need not be exported again.
 	// May be nil.
 	Stored func(digest string) *Image
+	// FilesFirst keeps a bare name that is a file here from being asked of a
+	// registry.
+	FilesFirst bool
 	// Note is told in a line what is being tried; may be nil.
 	Note func(string)
 }
