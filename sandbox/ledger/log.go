@@ -1,6 +1,20 @@
 package ledger
 
-// The limits of a log, as docker's json-file driver has them at most places.
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// The limits of a log that nothing is said about.
 const (
 	DefaultLogSize  = 10 << 20
 	DefaultLogFiles = 3
@@ -17,4 +31,280 @@ func (l LogLimit) orDefault() LogLimit {
 		l.Files = DefaultLogFiles
 	}
 	return l
+}
+
+// logFile is the file that is written to; older ones have ".1" and so on.
+const logFile = "json.log"
+
+func logPath(dir string, n int) string {
+	if n == 0 {
+		return filepath.Join(dir, logFile)
+	}
+	return filepath.Join(dir, logFile+"."+strconv.Itoa(n))
+}
+
+// The streams of a container.
+const (
+	Stdout = "stdout"
+	Stderr = "stderr"
+)
+
+// maxLogLine is how much of a line is one entry; what is longer is several, of
+// which the last has the line's end. It is docker's.
+const maxLogLine = 16 << 10
+
+// Log is a container's log: docker's json-file, one object a line. It never
+// fails and never waits for room: what cannot be written is lost, and the log
+// says so where it is.
+type Log struct {
+	dir   string
+	limit LogLimit
+
+	mu   sync.Mutex
+	file *os.File
+	size int64
+	lost int64
+	why  error
+}
+
+// OpenLog opens a log to go on with it.
+func OpenLog(dir string, limit LogLimit) (*Log, error) {
+	l := &Log{dir: dir, limit: limit.orDefault()}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	// A limit that was lowered holds for what is there already.
+	for n := l.limit.Files; n <= maxLogFiles; n++ {
+		if os.Remove(logPath(dir, n)) != nil {
+			break
+		}
+	}
+	return l, l.open()
+}
+
+func (l *Log) open() error {
+	f, err := os.OpenFile(logPath(l.dir, 0), os.O_RDWR|os.O_APPEND|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is not a file", f.Name())
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.file, l.size = f, info.Size()
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, l.size-1); l.size > 0 && err == nil && last[0] != '\n' {
+		// Whoever wrote it was killed in the middle of a line.
+		_, err = f.WriteString("\n")
+		l.size++
+		return err
+	}
+	return nil
+}
+
+// append writes entries, which are whole lines, in the next file when this one
+// is full.
+func (l *Log) append(entries []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(entries) > 0 {
+		// One entry is always written, or nothing would be with a tiny limit.
+		n := l.fitting(entries)
+		if n == 0 {
+			if err := l.rotate(); err != nil {
+				l.lose(int64(len(entries)), err)
+				return
+			}
+			n = max(l.fitting(entries), 1+bytes.IndexByte(entries, '\n'))
+		}
+		l.write(entries[:n])
+		entries = entries[n:]
+	}
+}
+
+// fitting is how many bytes of whole entries this file has room for.
+func (l *Log) fitting(entries []byte) int {
+	if l.file == nil {
+		return 0
+	}
+	room := l.limit.Size - l.size
+	if int64(len(entries)) <= room {
+		return len(entries)
+	}
+	return 1 + bytes.LastIndexByte(entries[:max(room, 0)], '\n')
+}
+
+// rotate begins another file. The oldest goes.
+func (l *Log) rotate() error {
+	if l.file != nil {
+		l.file.Close()
+		l.file = nil
+	}
+	for n := l.limit.Files - 1; n > 0; n-- {
+		if err := os.Rename(logPath(l.dir, n-1), logPath(l.dir, n)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if l.limit.Files == 1 {
+		if err := os.Remove(logPath(l.dir, 0)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return l.open()
+}
+
+func (l *Log) write(entries []byte) {
+	if l.lost > 0 {
+		line := fmt.Sprintf("[safe-run: %d bytes of the log are lost here: %v]\n", l.lost, l.why)
+		note := appendEntry(nil, []byte(line), Stderr, time.Now())
+		n, err := l.file.Write(note)
+		l.size += int64(n)
+		if err != nil {
+			_ = l.cut(n)
+			l.lose(int64(len(entries)), err)
+			return
+		}
+		l.lost = 0
+	}
+	n, err := l.file.Write(entries)
+	l.size += int64(n)
+	if err != nil {
+		l.lose(int64(len(entries)), err)
+		_ = l.cut(n)
+	}
+}
+
+// cut takes back what was written in part.
+func (l *Log) cut(n int) error {
+	if n == 0 {
+		return nil
+	}
+	l.size -= int64(n)
+	return l.file.Truncate(l.size)
+}
+
+func (l *Log) lose(n int64, why error) { l.lost, l.why = l.lost+n, why }
+
+// Close closes the file.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return nil
+	}
+	err := l.file.Close()
+	l.file = nil
+	return err
+}
+
+// Stream gives the writer of one stream. It takes whole lines out of what is
+// written; Flush ends a last one that has no end.
+func (l *Log) Stream(name string) *Stream { return &Stream{log: l, name: name} }
+
+// Stream is one stream of a log.
+type Stream struct {
+	log  *Log
+	name string
+
+	mu   sync.Mutex
+	part []byte
+	buf  []byte
+}
+
+// Write implements io.Writer; it never fails.
+func (s *Stream) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, now := len(p), time.Now()
+	s.buf = s.buf[:0]
+	for len(p) > 0 {
+		end := bytes.IndexByte(p, '\n') + 1
+		if end == 0 {
+			end = len(p)
+		}
+		end = min(end, maxLogLine-len(s.part))
+		s.part = append(s.part, p[:end]...)
+		p = p[end:]
+		if len(s.part) == maxLogLine || s.part[len(s.part)-1] == '\n' {
+			s.take(now)
+		}
+	}
+	if len(s.buf) > 0 {
+		s.log.append(s.buf)
+	}
+	return n, nil
+}
+
+// take makes an entry of the line that was collected. A character that is cut
+// in two by the length stays whole.
+func (s *Stream) take(now time.Time) {
+	whole := len(s.part)
+	if s.part[whole-1] != '\n' {
+		for cut := 1; cut < utf8.UTFMax && cut < whole; cut++ {
+			if tail := s.part[whole-cut:]; utf8.RuneStart(tail[0]) {
+				if !utf8.FullRune(tail) {
+					whole -= cut
+				}
+				break
+			}
+		}
+	}
+	s.buf = appendEntry(s.buf, s.part[:whole], s.name, now)
+	s.part = append(s.part[:0], s.part[whole:]...)
+}
+
+// Flush writes a last line that has no end.
+func (s *Stream) Flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.part) > 0 {
+		s.log.append(appendEntry(nil, s.part, s.name, time.Now()))
+		s.part = nil
+	}
+	s.buf = nil
+}
+
+// appendEntry appends one line of docker's json-file.
+func appendEntry(b, line []byte, stream string, at time.Time) []byte {
+	b = append(b, `{"log":"`...)
+	b = appendText(b, line)
+	b = append(b, `","stream":"`...)
+	b = append(b, stream...)
+	b = append(b, `","time":"`...)
+	b = at.UTC().AppendFormat(b, time.RFC3339Nano)
+	return append(b, "\"}\n"...)
+}
+
+// appendText appends text as it stands between the quotes of JSON; what is not
+// UTF-8 becomes U+FFFD.
+func appendText(b, text []byte) []byte {
+	const digits = "0123456789abcdef"
+	for len(text) > 0 {
+		c := text[0]
+		if c < utf8.RuneSelf {
+			text = text[1:]
+			switch {
+			case c == '"' || c == '\\':
+				b = append(b, '\\', c)
+			case c == '\n':
+				b = append(b, '\\', 'n')
+			case c == '\r':
+				b = append(b, '\\', 'r')
+			case c == '\t':
+				b = append(b, '\\', 't')
+			case c < ' ' || c == 0x7f:
+				b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&0xf])
+			default:
+				b = append(b, c)
+			}
+			continue
+		}
+		r, n := utf8.DecodeRune(text)
+		b = utf8.AppendRune(b, r) // U+FFFD for what is none
+		text = text[n:]
+	}
+	return b
 }
