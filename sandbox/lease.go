@@ -44,7 +44,10 @@ type Readiness struct {
 }
 
 // Begin begins to get ready below root. Either Take or Cancel must follow.
-func Begin(root string) *Readiness {
+func Begin(root string) *Readiness { return BeginAs(root, state.NewID()) }
+
+// BeginAs is Begin for a sandbox that has an id already.
+func BeginAs(root, id string) *Readiness {
 	runc.Prime()
 	r := &Readiness{done: make(chan struct{})}
 	go func() {
@@ -55,7 +58,7 @@ func Begin(root string) *Readiness {
 			return
 		}
 		// The warden comes before anything that it would have to remove.
-		l := &Lease{Instance: spec.Instance{ID: state.NewID()}, store: store}
+		l := &Lease{Instance: spec.Instance{ID: id}, store: store}
 		if r.err = l.startWarden(); r.err != nil {
 			return
 		}
@@ -134,6 +137,9 @@ func (l *Lease) note(plan *spec.Plan, driver string, ports []spec.Port) error {
 		l.record.Ports = append(l.record.Ports, fmt.Sprintf("%s:%d->%d/%s", p.HostIP, p.HostPort, p.ContainerPort, p.Protocol))
 	}
 	l.record.StopSignal, l.record.StopTimeout = plan.Lifecycle.StopSignal, plan.Lifecycle.StopTimeout
+	if err := keepPlan(l.store.Dir(l.ID), plan, ports); err != nil {
+		return err
+	}
 	return l.store.Save(l.record)
 }
 

@@ -60,7 +60,7 @@ func (l *Live) Exec(j Join) (*Joined, error) {
 	}
 	if err != nil {
 		if !l.Alive() {
-			return nil, ErrNotRunning
+			return nil, ErrGone
 		}
 		return nil, joinError(err, j.Process)
 	}
@@ -103,7 +103,7 @@ func (l *Live) meet(socket int, met func(*os.File) error) error {
 	pidfd := os.NewFile(uintptr(rights[0]), "joined")
 	defer pidfd.Close()
 	if !l.Alive() {
-		return ErrNotRunning
+		return ErrGone
 	}
 	if met != nil {
 		if err := met(pidfd); err != nil {

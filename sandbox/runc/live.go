@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNotRunning says that a container has ended, or has not begun.
-var ErrNotRunning = errors.New("it does not run")
+// ErrGone says that a container has ended, or has not begun.
+var ErrGone = errors.New("it does not run")
 
 // Live is a running container that another process owns.
 //
@@ -25,11 +25,11 @@ type Live struct {
 }
 
 // OpenLive finds a running container by what libcontainer wrote into dir, the
-// State of its Config. The error is ErrNotRunning when there is none.
+// State of its Config. The error is ErrGone when there is none.
 func OpenLive(dir, id string) (*Live, error) {
 	container, err := libcontainer.Load(dir, id)
 	if errors.Is(err, libcontainer.ErrNotExist) {
-		return nil, ErrNotRunning
+		return nil, ErrGone
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the container's state: %w", err)
@@ -40,13 +40,13 @@ func OpenLive(dir, id string) (*Live, error) {
 	}
 	l := &Live{container: container, pid: state.InitProcessPid}
 	if l.pidfd, err = unix.PidfdOpen(l.pid, 0); err != nil {
-		return nil, ErrNotRunning
+		return nil, ErrGone
 	}
 	// After the descriptor was opened: it looks at the start time.
 	status, err := container.Status()
 	if err != nil || (status != libcontainer.Running && status != libcontainer.Paused) {
 		l.Close()
-		return nil, errors.Join(ErrNotRunning, err)
+		return nil, errors.Join(ErrGone, err)
 	}
 	return l, nil
 }
@@ -74,7 +74,7 @@ func (l *Live) Pid() int { return l.pid }
 func (l *Live) Signal(sig syscall.Signal) error {
 	err := unix.PidfdSendSignal(l.pidfd, sig, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return ErrNotRunning
+		return ErrGone
 	}
 	return err
 }
@@ -109,7 +109,7 @@ func (l *Live) File(name string, flags int) (*os.File, error) {
 	}
 	if !l.Alive() {
 		unix.Close(fd)
-		return nil, ErrNotRunning
+		return nil, ErrGone
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }

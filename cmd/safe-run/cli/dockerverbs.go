@@ -26,7 +26,6 @@ var dockerVerbs = map[string]dockerVerb{
 	"cp":      {noExec, "mount a directory with -v"},
 	"create":  {noRest, runAgain},
 	"diff":    {noRest, "compare policies: safe-run profile diff A B"},
-	"exec":    {noExec, "run the tool beside it on the same image: safe-run -it --profile shell IMAGE sh"},
 	"kill":    {"stopping is one verb", "safe-run stop -t 0 NAME"},
 	"load":    {"an image gets its name when it is imported", "safe-run image import docker-archive:FILE NAME; or run the archive as it is: safe-run docker-archive:FILE"},
 	"login":   {"credentials are those of podman and docker", fetchImage},

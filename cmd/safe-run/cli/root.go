@@ -41,6 +41,8 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 		a.ready = sandbox.Begin(state.DefaultRoot) // takes longer than reading the flags
 		defer a.ready.Cancel()
 		otherwise = exitLauncher
+	} else if a.verb == "exec" {
+		otherwise = exitLauncher
 	}
 	return a.guard(otherwise, func() error {
 		root := a.root()
@@ -118,7 +120,7 @@ func (a *app) root() *cobra.Command {
 	)
 	root.SetHelpCommand(a.helpVerb())
 	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
-		a.imageVerb(), a.psVerb(), a.stopVerb(), a.gcVerb(), a.versionVerb(), a.completionVerb())
+		a.imageVerb(), a.psVerb(), a.stopVerb(), a.execVerb(), a.gcVerb(), a.versionVerb(), a.completionVerb())
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return root
 }
