@@ -41,8 +41,8 @@ type ExecCmd struct {
 	joined   *runc.Joined
 	io       *stdio
 	terminal *os.File
-	warden   *exec.Cmd
-	alive    *os.File // the other end is the warden's standard input
+	warden   chan error // says once whether it was started
+	alive    *os.File   // the other end is the warden's standard input
 }
 
 // Start runs the process. When it fails nothing is left but what Close closes.
@@ -134,23 +134,26 @@ func hostID(mappings []specs.LinuxIDMapping, id uint32) int {
 }
 
 // startWarden starts the process that kills the joined one when this process is
-// killed. It is there before the other.
+// killed. It takes a millisecond, beside everything else.
 func (c *ExecCmd) startWarden() error {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socketpair", err)
 	}
 	theirs := os.NewFile(uintptr(fds[1]), "warden")
-	defer theirs.Close()
-	c.alive = os.NewFile(uintptr(fds[0]), "alive")
-	c.warden = &exec.Cmd{
-		Path: "/proc/self/exe", Args: []string{ExecWardenName}, Env: []string{}, Dir: "/", Stdin: theirs,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
-	}
-	if err := c.warden.Start(); err != nil {
-		c.warden = nil
-		return problem.New("see whether the host is out of memory or processes", "start the warden: %w", err)
-	}
+	c.alive, c.warden = os.NewFile(uintptr(fds[0]), "alive"), make(chan error, 1)
+	go func() {
+		defer theirs.Close()
+		warden := &exec.Cmd{
+			Path: "/proc/self/exe", Args: []string{ExecWardenName}, Env: []string{}, Dir: "/", Stdin: theirs,
+			SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		}
+		err := warden.Start()
+		if err == nil {
+			err = warden.Process.Release()
+		}
+		c.warden <- err
+	}()
 	return nil
 }
 
@@ -158,6 +161,9 @@ func (c *ExecCmd) startWarden() error {
 func (c *ExecCmd) met(pidfd *os.File) error {
 	if c.alive == nil {
 		return nil
+	}
+	if err := <-c.warden; err != nil {
+		return problem.New("see whether the host is out of memory or processes", "start the warden: %w", err)
 	}
 	return SendFile(c.alive, pidfd)
 }
@@ -220,10 +226,10 @@ func (c *ExecCmd) Close() error {
 	if c.alive == nil {
 		return nil
 	}
+	// It ends at once, and nobody need wait for it.
 	_, err := c.alive.Write([]byte{1})
-	c.alive.Close()
-	if c.warden == nil {
-		return err
+	if errors.Is(err, unix.EPIPE) {
+		err = nil // it was never started, which Start has said
 	}
-	return errors.Join(err, c.warden.Wait())
+	return errors.Join(err, c.alive.Close())
 }

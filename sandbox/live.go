@@ -46,6 +46,10 @@ func OpenLive(root, ref string) (*Live, error) {
 	return l, nil
 }
 
+// BeginExec begins what an exec would wait for; see runc.Prime. It is called as
+// early as can be, and needs no end.
+func BeginExec() { runc.Prime() }
+
 // findLive looks for the record of a sandbox. One that only the ledger knows
 // does not run. The ledger's names come first: a sandbox may have been renamed
 // since its record was written.

@@ -41,7 +41,8 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 		a.ready = sandbox.Begin(state.DefaultRoot) // takes longer than reading the flags
 		defer a.ready.Cancel()
 		otherwise = exitLauncher
-	} else if a.verb == "exec" {
+	} else if a.verb == execVerb {
+		sandbox.BeginExec()
 		otherwise = exitLauncher
 	}
 	return a.guard(otherwise, func() error {

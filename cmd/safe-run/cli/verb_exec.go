@@ -14,6 +14,8 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
+const execVerb = "exec"
+
 // execOptions is what a command line of exec asks for.
 type execOptions struct {
 	Container  string
