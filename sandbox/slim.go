@@ -15,8 +15,6 @@ import (
 // does not: what is free of the heap, and the pages of the program itself, which
 // the kernel reads again from its file where they are used.
 func Slim() {
-	debug.SetGCPercent(20)
-	debug.FreeOSMemory()
 	smaps, err := os.Open("/proc/self/smaps")
 	if err != nil {
 		return
@@ -29,6 +27,7 @@ func Slim() {
 			drop = append(drop, [2]uintptr{m.from, m.to - m.from})
 		}
 	}
+	debug.FreeOSMemory()
 	for _, d := range drop {
 		_, _, _ = syscall.Syscall(unix.SYS_MADVISE, d[0], d[1], unix.MADV_DONTNEED)
 	}
