@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -70,10 +72,33 @@ func findLive(root, ref string) (state.Record, error) {
 		return rec, problem.New("type more digits, or the name", "%q is the beginning of more than one container's id", ref)
 	case notKept == nil:
 		return liveRecord(root, known)
-	case !errors.Is(notKept, ledger.ErrNotFound) && problem.HintOf(notKept) != "":
+	case !errors.Is(notKept, ledger.ErrNotFound):
 		return rec, notKept // it is damaged, or ambiguous
 	}
-	return rec, err
+	return rec, unknown(root, ref, err)
+}
+
+// unknown marks an error of find, unless it is that ref means several.
+func unknown(root, ref string, err error) error {
+	all, _ := records(root)
+	for _, rec := range all {
+		if strings.HasPrefix(rec.ID, ref) {
+			return err
+		}
+	}
+	return &notFoundError{err}
+}
+
+// notFoundError is the error for a container that nobody knows.
+type notFoundError struct{ error }
+
+func (e *notFoundError) Unwrap() error { return e.error }
+
+// IsNotFound says whether an error of OpenLive is that nobody knows the
+// container.
+func IsNotFound(err error) bool {
+	var unknown *notFoundError
+	return errors.As(err, &unknown)
 }
 
 // liveRecord gives the record of a container of the ledger.
@@ -111,6 +136,9 @@ func (l *Live) Close() { l.inside.Close() }
 
 // ID is the whole id.
 func (l *Live) ID() string { return l.record.ID }
+
+// Created is when it was begun.
+func (l *Live) Created() time.Time { return l.record.Created }
 
 // Name is what it is called now.
 func (l *Live) Name() string { return l.record.Name }
@@ -187,9 +215,12 @@ func (l *Live) Pause() error {
 		return err
 	}
 	if paused {
-		return problem.New("safe-run unpause "+l.record.Name+" lets it go on", "%s is paused already", l.record.Name)
+		return problem.New("safe-run unpause "+l.Name()+" lets it go on", "%s is paused already", l.Name())
 	}
-	return l.inside.Freeze()
+	if err := l.inside.Freeze(); err != nil {
+		return l.explain(err)
+	}
+	return l.tellLedger(ledger.Paused)
 }
 
 // Unpause undoes Pause.
@@ -199,9 +230,30 @@ func (l *Live) Unpause() error {
 		return err
 	}
 	if !paused {
-		return problem.New("`safe-run ps` shows which are", "%s is not paused", l.record.Name)
+		return problem.New("`safe-run ps` shows which are", "%s is not paused", l.Name())
 	}
-	return l.inside.Thaw()
+	if err := l.inside.Thaw(); err != nil {
+		return l.explain(err)
+	}
+	return l.tellLedger(ledger.Running)
+}
+
+// tellLedger writes down how the container is, when it is one of the ledger's.
+func (l *Live) tellLedger(status ledger.Status) error {
+	kept, err := ledger.Open("")
+	if err != nil {
+		return err
+	}
+	err = kept.Change(l.record.ID, func(s *ledger.State) error {
+		if s.Status == ledger.Running || s.Status == ledger.Paused {
+			s.Status = status
+		}
+		return nil
+	})
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // Paused says whether the processes are stopped.
@@ -209,3 +261,27 @@ func (l *Live) Paused() (bool, error) { return l.inside.Paused() }
 
 // Processes gives the host's ids of the processes that run now.
 func (l *Live) Processes() ([]int, error) { return l.inside.Processes() }
+
+// Pid is the first process's id on the host.
+func (l *Live) Pid() int { return l.inside.Pid() }
+
+// Rename gives a container another name. One that runs in the foreground keeps
+// its name: whoever started it gives that very name back in the end.
+func Rename(root, ref, name string) error {
+	kept, err := ledger.Open("")
+	if err != nil {
+		return err
+	}
+	known, _, err := kept.Find(ref)
+	if err == nil {
+		return kept.Rename(known.ID, name)
+	}
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	rec, notHere := find(root, ref)
+	if notHere != nil {
+		return err
+	}
+	return problem.New("start it with --name, or with -d to rename it later", "%s runs in the foreground and keeps its name", rec.Name)
+}

@@ -26,12 +26,9 @@ var dockerVerbs = map[string]dockerVerb{
 	"load":    {"an image gets its name when it is imported", "safe-run image import docker-archive:FILE NAME; or run the archive as it is: safe-run docker-archive:FILE"},
 	"login":   {"credentials are those of podman and docker", fetchImage},
 	"network": {"there is one bridge, and a container is on it or not", "safe-run --network bridge, or --profile web"},
-	"port":    {"there is no daemon to ask", seeList},
 	"push":    {"images are not published from here", "safe-run image save -o FILE NAME, and push it with the tool that made it"},
 	"search":  {"registries are asked for an image, not searched", fetchImage},
-	"stats":   {"there is no daemon to ask", "see systemd-cgtop"},
 	"system":  {"there is no daemon", "`safe-run gc` removes what a crash left"},
-	"top":     {noExec, "see ps on the host"},
 	"volume":  {noVolumes, "mount one with -v ./data:/data"},
 }
 
@@ -46,5 +43,5 @@ func noDockerVerb(word string) error {
 
 // imageVerbs are docker's verbs about images, and ours for each.
 var imageVerbs = map[string]string{
-	"images": "ls", "import": "import", "inspect": "inspect", "pull": "pull", "rmi": "rm", "save": "save", "tag": "tag",
+	"images": "ls", "import": "import", "pull": "pull", "rmi": "rm", "save": "save", "tag": "tag",
 }
