@@ -151,6 +151,9 @@ func headsOf[T any]() map[string]string {
 	t := reflect.TypeFor[T]()
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		head := f.Tag.Get("head")
 		if head == "" {
 			head = strings.ToUpper(f.Name)
@@ -169,7 +172,9 @@ func templateError[T any](err error) error {
 	var names []string
 	t := reflect.TypeFor[T]()
 	for i := range t.NumField() {
-		names = append(names, "."+t.Field(i).Name)
+		if f := t.Field(i); f.IsExported() {
+			names = append(names, "."+f.Name)
+		}
 	}
 	return problem.New("there are "+strings.Join(names, " "), "--format: %s", templateMessage(err))
 }
