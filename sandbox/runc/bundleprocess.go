@@ -20,9 +20,9 @@ import (
 
 // ProcessOptions is how a process of a container is started.
 type ProcessOptions struct {
-	// Init makes it the container's first process; Wait leaves it waiting just
-	// before its program.
-	Init, Wait bool
+	// Init makes it the container's first process, which waits just before its
+	// program until Bundle.Start.
+	Init bool
 	// Stdin, Stdout and Stderr are the process's own descriptors. Without them
 	// it has pipes, and Pipes gives their other ends.
 	Stdin, Stdout, Stderr *os.File
@@ -63,11 +63,7 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 	if err := b.streams(started, o); err != nil {
 		return nil, err
 	}
-	if o.Init && !o.Wait {
-		err = b.container.Run(process)
-	} else {
-		err = b.container.Start(process)
-	}
+	err = b.container.Start(process)
 	closeChildEnds(process, o)
 	if err != nil {
 		started.closePipes()

@@ -123,6 +123,6 @@ func (a *app) launch(container *runc.Bundle, p *specs.Process, o createOptions, 
 		}
 	}
 	r := &run{app: a, container: container, options: o.streamOptions, notify: notify}
-	r.with.Init, r.with.Wait, r.with.Listen = true, o.wait, runc.Activated()
+	r.with.Init, r.with.Listen = true, runc.Activated()
 	return r.do(p)
 }

@@ -65,10 +65,11 @@ func (r *run) do(p *specs.Process) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	attached := r.attach()
 	if r.started, err = r.container.Launch(p, r.with); err != nil {
 		return 0, err
 	}
-	if err := r.settle(); err != nil {
+	if err := r.settle(attached); err != nil {
 		r.started.Kill()
 		return 0, err
 	}
@@ -121,17 +122,33 @@ func (r *run) open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// settle does what is left once the process is there.
-func (r *run) settle() error {
-	if r.tty != nil {
-		if err := r.tty.attach(r.console, r.app.std); err != nil {
+// attach takes the process's terminal as soon as there is one, so that it is set
+// up before the program writes to it.
+func (r *run) attach() <-chan error {
+	attached := make(chan error, 1)
+	if r.tty == nil {
+		attached <- nil
+		return attached
+	}
+	go func() { attached <- r.tty.attach(r.console, r.app.std) }()
+	return attached
+}
+
+// settle does what is left once the process is there, and lets the first one of
+// a container go on.
+func (r *run) settle(attached <-chan error) error {
+	if err := <-attached; err != nil {
+		return err
+	}
+	if r.options.pidFile != "" {
+		if err := r.started.WritePid(r.options.pidFile); err != nil {
 			return err
 		}
 	}
-	if r.options.pidFile == "" {
+	if !r.with.Init || r.options.wait {
 		return nil
 	}
-	return r.started.WritePid(r.options.pidFile)
+	return r.container.Start()
 }
 
 // lives says whether the container has not ended.
