@@ -88,7 +88,7 @@ func (s *suite) build(ctx context.Context, _ string) error {
 		}
 	}
 	// Last, because its being there says that all is.
-	_, err = output(ctx, source, "go", "build", "-tags", "seccomp", "-o", s.runc, ".")
+	_, err = output(ctx, source, "go", "build", "-tags", "seccomp", "-ldflags", "-X main.gitCommit=module", "-o", s.runc, ".")
 	return err
 }
 

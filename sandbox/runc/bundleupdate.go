@@ -39,9 +39,11 @@ func (b *Bundle) Update(r specs.LinuxResources, schemas Schemas) error {
 	limits.Unified = r.Unified
 	if schemas != (Schemas{}) {
 		if schemas.L3Cache != "" && !intelrdt.IsCATEnabled() {
+			//lint:ignore ST1005 the text is runc's, which callers look for
 			return errors.New("Intel RDT/CAT: l3 cache schema is not enabled")
 		}
 		if schemas.MemoryBandwidth != "" && !intelrdt.IsMBAEnabled() {
+			//lint:ignore ST1005 the text is runc's, which callers look for
 			return errors.New("Intel RDT/MBA: memory bandwidth schema is not enabled")
 		}
 		if config.IntelRdt == nil {

@@ -181,6 +181,7 @@ func (a *app) prepare(f *flags) error {
 			return err
 		}
 		if root == "/" {
+			//lint:ignore ST1005 the text is runc's, which callers look for
 			return errors.New("Option --root argument should not be set to /")
 		}
 		a.root = root

@@ -29,6 +29,7 @@ func (a *app) specVerb() *verb {
 			}
 			f, err := os.OpenFile(configFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 			if errors.Is(err, os.ErrExist) {
+				//lint:ignore ST1005 the text is runc's, which callers look for
 				return 0, fmt.Errorf("File %s exists. Remove it first", configFile)
 			}
 			if err != nil {

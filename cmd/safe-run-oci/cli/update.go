@@ -90,7 +90,7 @@ func (a *app) resources(o updateOptions) (specs.LinuxResources, error) {
 			err = decode(f, o.file, &r)
 		}
 	}
-	if err == nil && r.Memory != nil && (r.Memory.Kernel != nil || r.Memory.KernelTCP != nil) { //nolint:staticcheck // runc warns of it as well
+	if err == nil && (o.kernel != "" || o.kernelTCP != "") {
 		logrus.Warn("Kernel memory settings are ignored and will be removed")
 	}
 	return r, err
@@ -129,8 +129,6 @@ func (o *updateOptions) fill(r *specs.LinuxResources) error {
 		{"cpu-rt-runtime", o.rtRuntime, &r.CPU.RealtimeRuntime, number},
 		{"memory", o.memory, &r.Memory.Limit, size}, {"memory-swap", o.swap, &r.Memory.Swap, size},
 		{"memory-reservation", o.reservation, &r.Memory.Reservation, size},
-		{"kernel-memory", o.kernel, &r.Memory.Kernel, size},           //nolint:staticcheck // obsolete flags are taken
-		{"kernel-memory-tcp", o.kernelTCP, &r.Memory.KernelTCP, size}, //nolint:staticcheck // and warned of
 	} {
 		if err := fill(f.name, f.text, f.to, f.parse); err != nil {
 			return err
