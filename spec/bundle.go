@@ -103,6 +103,7 @@ type meeter struct {
 	bundle   BundleInput
 	replaced *specs.User
 	stripped []Decision
+	closed   bool // the bundle's root could be written to
 }
 
 // conflict is something that the bundle asks and the profile forbids. strip
@@ -284,7 +285,7 @@ func meetRlimits(a, b []specs.POSIXRlimit) []specs.POSIXRlimit {
 
 func (m *meeter) meetRootfs() error {
 	if or(m.in.Profile.Rootfs.ReadOnly, true) && !m.oci.Root.Readonly {
-		m.oci.Root.Readonly = true
+		m.oci.Root.Readonly, m.closed = true, true
 		m.decide(Decision{
 			Setting: "rootfs", Value: "read-only", Source: m.source("rootfs.readOnly"), Why: "what is broken into cannot be made to stay",
 		})

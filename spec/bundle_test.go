@@ -22,7 +22,7 @@ func bundleInput(t testing.TB) spec.BundleInput {
 			Args: []string{"app"}, Cwd: "/", User: specs.User{UID: 1000, GID: 1000},
 			Capabilities: &specs.LinuxCapabilities{Bounding: []string{"CAP_CHOWN"}, Effective: []string{"CAP_CHOWN"}, Permitted: []string{"CAP_CHOWN"}},
 		},
-		Root: &specs.Root{Path: "rootfs"},
+		Root: &specs.Root{Path: "rootfs", Readonly: true},
 		Mounts: []specs.Mount{
 			{Destination: "/proc", Type: "proc", Source: "proc"},
 			{Destination: "/tmp", Type: "tmpfs", Source: "tmpfs", Options: []string{"exec", "size=1g"}},
@@ -74,6 +74,24 @@ func TestMeetBundle(t *testing.T) {
 	}
 	if in.OCI.Process.NoNewPrivileges || len(in.OCI.Mounts[0].Options) > 0 {
 		t.Error("the input was changed")
+	}
+}
+
+// TestBundleWritable: a root that becomes read-only leaves places to write to,
+// and hides nothing of the bundle's.
+func TestBundleWritable(t *testing.T) {
+	in := bundleInput(t)
+	in.OCI.Root.Readonly = false
+	in.OCI.Mounts = append(in.OCI.Mounts[:1], specs.Mount{Destination: "/run/.containerenv", Type: "bind", Source: "/srv/env", Options: []string{"bind"}})
+	var got []string
+	for _, m := range meetBundle(t, in).OCI.Mounts {
+		got = append(got, m.Destination)
+		if m.Type == "tmpfs" && (!slices.Contains(m.Options, "nosuid") || !slices.Contains(m.Options, "noexec")) {
+			t.Errorf("%s has %v", m.Destination, m.Options)
+		}
+	}
+	if want := []string{"/proc", "/run/.containerenv", "/tmp", "/dev/shm"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -54,7 +54,27 @@ func (m *meeter) meetMounts() error {
 		kept = append(kept, mount)
 	}
 	m.oci.Mounts = kept
+	m.writable()
 	return nil
+}
+
+// writable gives a container whose root could be written to, until the profile
+// made it read-only, the profile's places in memory: less than it had, and enough
+// for most programs. What the bundle mounts there or below stays.
+func (m *meeter) writable() {
+	if !m.closed {
+		return
+	}
+	m.who.uid, m.who.gid = m.oci.Process.User.UID, m.oci.Process.User.GID
+	for _, t := range m.in.Profile.Mounts.Tmpfs {
+		taken := slices.ContainsFunc(m.oci.Mounts, func(have specs.Mount) bool {
+			at := path.Clean(have.Destination)
+			return at == t.Path || below(at, t.Path)
+		})
+		if !taken && checkTarget(t.Path) == nil {
+			m.oci.Mounts = append(m.oci.Mounts, m.tmpfs(t))
+		}
+	}
 }
 
 func isBind(m specs.Mount) bool {
