@@ -65,9 +65,17 @@ func findLive(root, ref string) (state.Record, error) {
 		return liveRecord(root, known)
 	}
 	rec, err := find(root, ref)
+	if err == nil {
+		if now := named(kept, rec); rec.Name == ref && now.Name != ref {
+			// It has had that name, and has another now.
+			err = problem.New("`safe-run ps` lists what runs", "no container %q", ref)
+		} else {
+			rec = now
+		}
+	}
 	switch {
 	case err == nil && (rec.Name == ref || rec.ID == ref || notKept != nil || known.ID == rec.ID):
-		return named(kept, rec), nil
+		return rec, nil
 	case err == nil:
 		return rec, problem.New("type more digits, or the name", "%q is the beginning of more than one container's id", ref)
 	case notKept == nil:
@@ -120,7 +128,7 @@ func named(kept *ledger.Ledger, rec state.Record) state.Record {
 }
 
 func notRunning(name string) error {
-	return problem.New("`safe-run ps` lists what runs; start another, or `safe-run start "+name+"` when it was kept", "container %s does not run", name)
+	return problem.New("`safe-run ps` lists what runs; to start it again: safe-run start "+name, "container %s does not run", name)
 }
 
 // explain turns an error about the container's processes into one for people.
