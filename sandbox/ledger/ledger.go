@@ -18,7 +18,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -153,52 +152,6 @@ func (l *Ledger) changed(id string) time.Time {
 	return info.ModTime().UTC()
 }
 
-// Find gives the container that ref means: its name, its id, or the beginning
-// of its id that no other has.
-func (l *Ledger) Find(ref string) (Container, State, error) {
-	id, err := l.Resolve(ref)
-	if err != nil {
-		return Container{}, State{}, err
-	}
-	c, s, err := l.Get(id)
-	if errors.Is(err, ErrNotFound) {
-		err = notFound(ref)
-	}
-	return c, s, err
-}
-
-// Resolve gives the id that ref means, also when the record is damaged.
-func (l *Ledger) Resolve(ref string) (string, error) {
-	if id, ok := l.holder(ref); ok {
-		return id, nil
-	}
-	if ValidID(ref) {
-		if _, err := os.Lstat(l.Dir(ref)); err == nil {
-			return ref, nil
-		}
-		return "", notFound(ref)
-	}
-	if !hexadecimal(ref) {
-		return "", notFound(ref)
-	}
-	ids, err := l.IDs()
-	if err != nil {
-		return "", err
-	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return !strings.HasPrefix(id, ref) })
-	switch len(ids) {
-	case 0:
-		return "", notFound(ref)
-	case 1:
-		return ids[0], nil
-	}
-	return "", problem.New("type more digits, or the name", "%q is the beginning of %d containers' ids", ref, len(ids))
-}
-
-func notFound(ref string) error {
-	return problem.New("`safe-run ps -a` lists them", "%.80q: %w", ref, ErrNotFound)
-}
-
 // Get gives a container by its whole id, and the truth of how it is.
 func (l *Ledger) Get(id string) (Container, State, error) {
 	dir, err := l.openDir(id)
@@ -313,105 +266,3 @@ func (l *Ledger) Remove(id string) error {
 
 // gonePrefix begins the name of a directory that is being removed.
 const gonePrefix = ".gone-"
-
-// Sweep removes what a killed process left half made or half removed, writes
-// down which containers are dead, and gives those that it changed.
-func (l *Ledger) Sweep() (removed, died []Container, err error) {
-	var errs []error
-	entries, err := os.ReadDir(l.dir)
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), gonePrefix) {
-			errs = append(errs, os.RemoveAll(filepath.Join(l.dir, e.Name())))
-		}
-	}
-	ids, lerr := l.IDs()
-	errs = append(errs, err, lerr)
-	for _, id := range ids {
-		c, what, err := l.settle(id)
-		switch errs = append(errs, err); what {
-		case settledRemoved:
-			removed = append(removed, c)
-		case settledDead:
-			died = append(died, c)
-		}
-	}
-	return removed, died, errors.Join(append(errs, l.releaseNames())...)
-}
-
-// What settle did.
-type settled int
-
-const (
-	settledNothing settled = iota
-	settledRemoved
-	settledDead
-)
-
-// settle makes what the ledger says of one container true.
-func (l *Ledger) settle(id string) (Container, settled, error) {
-	c, s, err := l.Get(id)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return c, settledNothing, nil
-	case errors.Is(err, ErrDamaged):
-		if !l.halfMade(id) {
-			return c, settledNothing, nil // a person decides
-		}
-		c.Name = id[:shortID]
-		return c, settledRemoved, l.Remove(id)
-	case err != nil:
-		return c, settledNothing, err
-	}
-	orphan := s.Status == Created && !c.Kept || s.Status == Dead && c.AutoRemove
-	if orphan && !l.young(id) {
-		if err := l.Remove(id); !errors.Is(err, ErrRunning) {
-			return c, settledRemoved, err
-		}
-		return c, settledNothing, nil
-	}
-	if s.Status != Dead {
-		return c, settledNothing, nil
-	}
-	return l.bury(c)
-}
-
-// bury writes down that a container is dead, unless that is written already.
-func (l *Ledger) bury(c Container) (Container, settled, error) {
-	e, err := l.Adopt(c.ID)
-	if errors.Is(err, ErrRunning) || errors.Is(err, ErrNotFound) {
-		return c, settledNothing, nil
-	}
-	if err != nil {
-		return c, settledNothing, err
-	}
-	defer e.Close()
-	if !e.stale {
-		return c, settledNothing, nil
-	}
-	s := e.State()
-	if s.Finished.IsZero() || s.Finished.Before(s.Started) {
-		s.Finished = time.Now().UTC()
-	}
-	return c, settledDead, e.SetState(s)
-}
-
-// halfMade says whether a directory holds nothing but what Create makes before
-// there is a container.
-func (l *Ledger) halfMade(id string) bool {
-	entries, err := os.ReadDir(l.Dir(id))
-	if err != nil {
-		return false
-	}
-	for _, e := range entries {
-		switch e.Name() {
-		case lockFile, claimFile, containerFile + partSuffix:
-		case logDir:
-			if log, err := os.ReadDir(l.LogDir(id)); err != nil || len(log) > 0 {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
-}

@@ -2,14 +2,11 @@ package ledger
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // LogLine is one entry of a log.
@@ -175,152 +172,4 @@ func (q LogQuery) follow(dir string, f *os.File, emit func(LogLine) error) error
 		}
 		time.Sleep(followPause)
 	}
-}
-
-// after opens the file that follows f, when f has been rotated; the oldest that
-// is left when f has been rotated away.
-func after(dir string, f *os.File) (*os.File, error) {
-	if f != nil && isNow(logPath(dir, 0), f) {
-		return nil, nil
-	}
-	files, err := openLogs(dir)
-	if err != nil {
-		return nil, err
-	}
-	next := 0
-	if f != nil {
-		mine, err := f.Stat()
-		if err != nil {
-			closeAll(files)
-			return nil, err
-		}
-		for i, file := range files {
-			if info, err := file.Stat(); err == nil && os.SameFile(info, mine) {
-				next = i + 1
-			}
-		}
-	}
-	var found *os.File
-	for i, file := range files {
-		if i == next {
-			found = file
-			continue
-		}
-		file.Close()
-	}
-	return found, nil
-}
-
-// isNow says whether f is the file at path.
-func isNow(path string, f *os.File) bool {
-	mine, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	info, err := os.Stat(path)
-	return err == nil && os.SameFile(info, mine)
-}
-
-// openLogs opens the files of a log, the oldest first.
-func openLogs(dir string) ([]*os.File, error) {
-	var files []*os.File
-	for n := range maxLogFiles + 1 {
-		f, err := os.OpenFile(logPath(dir, n), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-		if errors.Is(err, os.ErrNotExist) && n == 0 {
-			continue // just being rotated
-		}
-		if errors.Is(err, os.ErrNotExist) {
-			break
-		}
-		if err == nil {
-			var info os.FileInfo
-			if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
-				f.Close()
-				continue
-			}
-		}
-		if err != nil {
-			closeAll(files)
-			return nil, err
-		}
-		files = append([]*os.File{f}, files...)
-	}
-	return distinct(files), nil
-}
-
-// distinct closes a file that was opened twice, because it was rotated between.
-func distinct(files []*os.File) []*os.File {
-	var out []*os.File
-	var before os.FileInfo
-	for _, f := range files {
-		info, err := f.Stat()
-		if err == nil && before != nil && os.SameFile(before, info) {
-			f.Close()
-			continue
-		}
-		before = info
-		out = append(out, f)
-	}
-	return out
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
-// seekTail moves to the last n lines and drops the files before them.
-func seekTail(files []*os.File, n int) ([]*os.File, error) {
-	for i := len(files) - 1; i >= 0; i-- {
-		at, found, err := tailOf(files[i], n)
-		if err != nil {
-			return files, err
-		}
-		if _, err := files[i].Seek(at, io.SeekStart); err != nil {
-			return files, err
-		}
-		if n -= found; n <= 0 {
-			closeAll(files[:i])
-			return files[i:], nil
-		}
-	}
-	return files, nil
-}
-
-// tailOf finds where the last n lines of a file begin, and how many there are.
-func tailOf(f *os.File, n int) (at int64, found int, err error) {
-	info, err := f.Stat()
-	if err != nil {
-		return 0, 0, err
-	}
-	buf := make([]byte, 64<<10)
-	end := info.Size()
-	for at = end; at > 0; {
-		size := min(at, int64(len(buf)))
-		if _, err := f.ReadAt(buf[:size], at-size); err != nil {
-			return 0, 0, err
-		}
-		for block := buf[:size]; ; {
-			i := bytes.LastIndexByte(block, '\n')
-			if i < 0 {
-				break
-			}
-			// The end of the last line begins none.
-			if where := at - size + int64(i) + 1; where < end || n == 0 {
-				if n == 0 {
-					return end, 0, nil
-				}
-				if found++; found == n {
-					return where, found, nil
-				}
-			}
-			block = block[:i]
-		}
-		at -= size
-	}
-	if end > 0 && n > 0 {
-		found++ // the first line of the file
-	}
-	return 0, found, nil
 }

@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
