@@ -62,6 +62,13 @@ func run(ctx context.Context, program string, files []string) error {
 			}
 			results = append(results, r)
 		}
+		if n := t.surprises(file, results[0], results[1]); n > 0 {
+			// A helper of a test that is late on a busy machine looks like a fault.
+			fmt.Printf("  %d differences with runc: once more\n", n)
+			if results[1], err = s.bats(ctx, program, file); err != nil {
+				return fmt.Errorf("%s with %s: %w", file, program, err)
+			}
+		}
 		t.add(file, results[0], results[1])
 	}
 	return t.end()
@@ -88,6 +95,17 @@ func (c *count) add(o outcome) {
 	default:
 		c.fail++
 	}
+}
+
+// surprises counts the tests that runc alone passes, and that are not listed.
+func (t *tally) surprises(file string, theirs, ours results) int {
+	n := 0
+	for name, their := range theirs {
+		if _, listed := t.listed[test{file, name}]; !listed && their == passed && ours[name] != passed {
+			n++
+		}
+	}
+	return n
 }
 
 func (t *tally) add(file string, theirs, ours results) {
