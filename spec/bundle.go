@@ -60,7 +60,7 @@ func MeetBundle(in BundleInput) (*Met, error) {
 	m.oci, m.linux = oci, oci.Linux
 	for _, step := range []func() error{
 		m.meetNamespaces, m.meetUser, m.meetProcess, m.meetRootfs, m.meetMounts, m.meetPaths, m.meetDevices,
-		m.meetResources, m.meetSeccomp,
+		m.meetResources, m.meetAnnotations, m.meetSeccomp,
 	} {
 		if err := step(); err != nil {
 			return nil, err

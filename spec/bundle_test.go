@@ -144,6 +144,9 @@ var conflicts = []struct {
 	{"a limit said again", func(in *spec.BundleInput) {
 		in.OCI.Linux.Resources = &specs.LinuxResources{Unified: map[string]string{"memory.max": "max"}}
 	}, func(s *specs.Spec) bool { return len(s.Linux.Resources.Unified) > 0 }},
+	{"a unit's limit", func(in *spec.BundleInput) {
+		in.OCI.Annotations = map[string]string{"org.systemd.property.MemoryMax": "1", "org.systemd.property.After": "'x'"}
+	}, func(s *specs.Spec) bool { return len(s.Annotations) != 1 }},
 	{"an interface of the host", func(in *spec.BundleInput) {
 		in.OCI.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}}
 	}, func(s *specs.Spec) bool { return len(s.Linux.NetDevices) > 0 }},

@@ -142,6 +142,31 @@ func (m *meeter) meetResources() error {
 	return nil
 }
 
+// unitProperty begins the annotations that libcontainer takes as properties of
+// the container's systemd unit; engines set those of unitProperties.
+const unitProperty = "org.systemd.property."
+
+var unitProperties = []string{"After", "CollectMode", "DefaultDependencies", "TimeoutStopUSec"}
+
+// meetAnnotations leaves out those that say limits again, in another way, or
+// that a runtime takes for its own.
+func (m *meeter) meetAnnotations() error {
+	for key := range m.oci.Annotations {
+		property, isUnit := strings.CutPrefix(key, unitProperty)
+		own := key == "bundle" || key == "org.criu.config"
+		if !own && (!isUnit || slices.Contains(unitProperties, property)) {
+			continue
+		}
+		err := m.conflict(Decision{
+			Setting: "annotation " + key, Value: "left out", Source: fromSafeRun, Why: "a runtime takes it for a setting, and it is in no profile",
+		}, func() { delete(m.oci.Annotations, key) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // smaller is the smaller of two limits, of which 0 and less are none.
 func smaller(asked, limit *int64) *int64 {
 	if limit == nil || asked != nil && *asked > 0 && *asked <= *limit {
