@@ -36,8 +36,9 @@ type Lease struct {
 }
 
 // Readiness is what every launch needs whatever it runs: the state directory,
-// a warden, and a thread in a mount namespace of its own. It is begun before the command line is read, and costs a launch
-// little, because it goes on beside.
+// a warden, and a thread in a mount namespace of its own. It is begun before
+// the command line is read, and costs a launch little, because it goes on
+// beside.
 type Readiness struct {
 	root  string
 	done  chan struct{} // nil before it is begun

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ type supervisor struct {
 	hub   *hub
 	back  backOff
 
+	given atomic.Int32 // the signal for which the start is given up
+
 	told bool // the front knows that the program has started
 
 	mu      sync.Mutex
@@ -54,8 +57,12 @@ func supervise(ctx context.Context, std IO, o runOptions, ready *sandbox.Readine
 		return launcherError(err)
 	}
 	err := s.live(ctx, ready)
-	if s.told {
+	sig := s.given.Load()
+	switch {
+	case s.told:
 		return nil // whoever could be told is gone; the ledger has it
+	case sig != 0:
+		return &exitError{Code: 128 + int(sig)} // whoever sent it knows
 	}
 	return err
 }
@@ -65,8 +72,9 @@ func (s *supervisor) catch(cancel context.CancelFunc) {
 	ch := make(chan os.Signal, 8)
 	signal.Notify(ch, endingSignals...)
 	go func() {
-		for range ch {
+		for sig := range ch {
 			if !s.running() {
+				s.given.CompareAndSwap(0, int32(sig.(syscall.Signal)))
 				cancel()
 			}
 			s.stop(nil, false)
@@ -191,6 +199,9 @@ func (s *supervisor) start(ctx context.Context, cmd *sandbox.Cmd) error {
 		return err
 	}
 	s.hold(cmd)
+	if s.isStopped() { // while it was being started
+		s.stop(nil, false)
+	}
 	pid, begun := cmd.Pid()
 	state := ledger.State{Status: ledger.Running, Pid: pid, PidStart: begun, Started: time.Now().UTC()}
 	err := s.entry.SetState(state)
