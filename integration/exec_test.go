@@ -247,6 +247,46 @@ func TestExecSignals(t *testing.T) {
 	}
 }
 
+// TestExecKilledAtAnyMoment: whatever of a join has happened when its launcher
+// is killed, nothing of it goes on.
+func TestExecKilledAtAnyMoment(t *testing.T) {
+	needRoot(t)
+	leaks.Check(t)
+	r, container := named(t)
+	first := inside(t, r)
+	ran := 0
+	for i := range 40 {
+		cmd := launcher(t, "exec", container, "/peek", "sleep", "5m")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * time.Millisecond)
+		if len(beside(t, first)) > 0 {
+			ran++
+		}
+		sig := syscall.SIGKILL
+		if i%4 == 3 {
+			sig = syscall.SIGTERM
+		}
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Wait()
+	}
+	for end := time.Now().Add(5 * time.Second); len(beside(t, first)) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("these go on: %v", beside(t, first))
+		}
+	}
+	if ran == 0 {
+		t.Error("no join ever came so far that it could be left behind")
+	}
+	if got := safeRun(t, "exec", container, "/peek", "id"); got.code != 0 {
+		t.Errorf("afterwards: exit code %d\n%s", got.code, got.err)
+	}
+	r.end(t, syscall.SIGTERM)
+}
+
 // awaitGone waits until a process has ended; who reaps it is another matter.
 func awaitGone(t *testing.T, pid int) {
 	t.Helper()

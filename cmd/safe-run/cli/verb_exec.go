@@ -126,14 +126,37 @@ func checkExecInput(std IO, o execOptions) error {
 }
 
 // exec runs the program and gives its exit code.
-func (a *app) exec(cmd *cobra.Command, o execOptions) (err error) {
-	_, signals := catchSignals(cmd.Context(), true)
+func (a *app) exec(cmd *cobra.Command, o execOptions) error {
+	ctx, signals := catchSignals(cmd.Context(), true)
 	defer signals.stop()
 	live, err := sandbox.OpenLive(state.DefaultRoot, o.Container)
 	if err != nil {
 		return launcherError(asRoot(err))
 	}
+	c := a.execCommand(live, o)
+	started := make(chan error, 1)
+	go func() { started <- c.Start() }()
+	select {
+	case err = <-started:
+	case <-ctx.Done():
+		// It may hang, where somebody has just paused the container. What has
+		// been begun ends with this process.
+		return signals.instead(errors.New("interrupted"))
+	}
 	defer live.Close()
+	switch {
+	case err != nil:
+		err = signals.instead(err)
+	case o.Detach:
+		err = a.leave(c)
+	default:
+		err = a.attendExec(o, c, signals)
+	}
+	return errors.Join(err, launcherError(c.Close()))
+}
+
+// execCommand is the program that o asks for.
+func (a *app) execCommand(live *sandbox.Live, o execOptions) *sandbox.ExecCmd {
 	c := &sandbox.ExecCmd{Live: live, Request: o.Request, Detached: o.Detach, Size: terminalSize(a.std, o)}
 	if !o.Detach {
 		c.Stdout, c.Stderr = a.std.Out, a.std.Err
@@ -141,14 +164,7 @@ func (a *app) exec(cmd *cobra.Command, o execOptions) (err error) {
 	if o.Stdin {
 		c.Stdin = a.std.In
 	}
-	defer func() { err = errors.Join(err, launcherError(c.Close())) }()
-	if err := c.Start(); err != nil {
-		return signals.instead(err)
-	}
-	if o.Detach {
-		return a.leave(c)
-	}
-	return a.attendExec(o, c, signals)
+	return c
 }
 
 // leave lets a detached program go on.

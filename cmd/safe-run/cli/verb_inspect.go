@@ -39,11 +39,11 @@ func (a *app) inspectVerb() *cobra.Command {
 			return problem.New("write --type container or --type image", "--type: %.40q is neither", *kind)
 		}
 		if *kind == "image" {
-			return becomeFetcher(append([]string{"inspect"}, args...))
+			return a.inspectImages(args)
 		}
 		all, err := inspectAll(args)
 		if err != nil && *kind == "" && len(all) == 0 && noneFound(err) {
-			return becomeFetcher(append([]string{"inspect"}, args...))
+			return a.inspectImages(args)
 		}
 		if a.format.isTemplate() && len(all) > 0 {
 			return errors.Join(err, writeTemplate(a.std.Out, a.format, all))
@@ -51,6 +51,15 @@ func (a *app) inspectVerb() *cobra.Command {
 		return errors.Join(err, writeJSON(a.std.Out, orEmpty(all)))
 	}
 	return cmd
+}
+
+// inspectImages hands over to the program that knows images.
+func (a *app) inspectImages(refs []string) error {
+	args := []string{"inspect"}
+	if a.format != formatTable {
+		args = append(args, "--format", string(a.format))
+	}
+	return becomeFetcher(append(args, refs...))
 }
 
 // inspectAll looks at each; what cannot be found is an error, and the others
