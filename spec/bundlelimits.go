@@ -146,7 +146,7 @@ func (m *meeter) meetResources() error {
 // the container's systemd unit; engines set those of unitProperties.
 const unitProperty = "org.systemd.property."
 
-var unitProperties = []string{"After", "CollectMode", "DefaultDependencies", "TimeoutStopUSec"}
+var unitProperties = []string{"After", "CollectMode", "DefaultDependencies", "KillSignal", "TimeoutStopUSec"}
 
 // meetAnnotations leaves out those that say limits again, in another way, or
 // that a runtime takes for its own.
