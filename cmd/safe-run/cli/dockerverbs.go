@@ -7,7 +7,6 @@ import "github.com/safe-run/safe-run/spec/problem"
 type dockerVerb struct{ why, instead string }
 
 const (
-	noExec    = "nothing enters a container that runs"
 	noVolumes = "directories of the host are what volumes are"
 	noBuild   = "images are made elsewhere"
 
@@ -20,7 +19,7 @@ const (
 var dockerVerbs = map[string]dockerVerb{
 	"build":   {noBuild, "build it with another tool, and " + packImage},
 	"commit":  {noBuild, "mount a directory with -v for what should stay"},
-	"cp":      {noExec, "mount a directory with -v"},
+	"cp":      {"files are not copied in or out", "read one with safe-run exec NAME cat FILE, or mount a directory with -v"},
 	"create":  {"a container starts when it is made", "start it in the background: safe-run run -d IMAGE [COMMAND...]"},
 	"diff":    {"what a container writes outside of mounts goes with it", "compare policies: safe-run profile diff A B"},
 	"load":    {"an image gets its name when it is imported", "safe-run image import docker-archive:FILE NAME; or run the archive as it is: safe-run docker-archive:FILE"},
