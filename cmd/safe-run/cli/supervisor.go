@@ -98,7 +98,11 @@ func (s *supervisor) open() (err error) {
 	if s.book, err = ledger.Open(""); err != nil || !s.order.Adopt {
 		return err
 	}
-	if s.entry, err = s.book.Adopt(s.order.ID); err != nil {
+	s.entry, err = s.book.Adopt(s.order.ID)
+	if errors.Is(err, ledger.ErrRunning) {
+		return problem.New("`safe-run ps` shows it", "container %.12s has just been started: %w", s.order.ID, err)
+	}
+	if err != nil {
 		return err
 	}
 	s.first = s.entry.State()
@@ -131,6 +135,9 @@ func (s *supervisor) live(ctx context.Context, ready *sandbox.Readiness) error {
 			end.Status, end.Stopped = ledger.Exited, s.isStopped()
 			return s.finish(end)
 		case <-time.After(s.back.pause(time.Since(begun))):
+		}
+		if c, _, err := s.book.Get(s.order.ID); err == nil {
+			s.take(c) // it may have been renamed
 		}
 		restarts++
 		ready = sandbox.BeginAs(state.DefaultRoot, s.order.ID)
