@@ -63,7 +63,13 @@ func (s *suite) bats(ctx context.Context, runtime, file string) (results, error)
 		defer close(read)
 		_, _ = io.Copy(&out, master)
 	}()
-	err = cmd.Run()
+	err = cmd.Start()
+	if err == nil {
+		done := make(chan struct{})
+		go reapOrphans(cmd.Process.Pid, done)
+		err = cmd.Wait()
+		close(done)
+	}
 	terminal.Close()
 	select {
 	case <-read:
