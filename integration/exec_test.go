@@ -62,8 +62,8 @@ func TestExecIsConfinedAsTheFirst(t *testing.T) {
 			}
 			for _, look := range [][]string{{"call", "bpf", "0", "0", "0"}, {"read", "/proc/kcore"}, {"write", "/proc/sys/kernel/hostname"}} {
 				want := peek(t, flags, look...).line()
-				if got := safeRun(t, append([]string{"exec", container, "/peek"}, look...)...).line(); got != want {
-					t.Errorf("%v: %q, in the first process %q", look, got, want)
+				if got := safeRun(t, append([]string{"exec", container, "/peek"}, look...)...); got.line() != want {
+					t.Errorf("%v: %q, in the first process %q; exit code %d\n%s", look, got.line(), want, got.code, got.err)
 				}
 			}
 			exec.end(t, syscall.SIGKILL)
