@@ -23,13 +23,8 @@ const skeletonBytes = 1 << 20
 // the image's tree; the image's layers are below it on an idmapped read-only
 // mount. Of a root that may be written, overlay's upper is on the same tmpfs.
 func Assemble(plan spec.Rootfs, dir string, ids *IDs) (string, error) {
-	// Below the mount, and so the only ones of these names that others see: who
-	// joins the container later starts in the root's path, for an instant
-	// (libcontainer's newParentProcess), and is in no mount namespace of ours.
-	for _, name := range []string{"top", "merged"} {
-		if err := os.MkdirAll(filepath.Join(dir, name), 0o711); err != nil {
-			return "", err
-		}
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return "", err
 	}
 	size := int64(skeletonBytes)
 	if !plan.ReadOnly {
