@@ -30,11 +30,21 @@ func newYard(t *testing.T) *yard {
 	leaks.Check(t)
 	y := &yard{ledger: filepath.Join(t.TempDir(), "ledger"), root: shellRoot(t)}
 	t.Cleanup(func() {
-		if ids := strings.Fields(y.run(t, "ps", "-aq").out); len(ids) > 0 {
+		if ids := y.ids(); len(ids) > 0 {
 			y.run(t, append([]string{"rm", "-f"}, ids...)...)
 		}
 	})
 	return y
+}
+
+// ids gives the containers of the yard. ps has those of others in the
+// foreground, too.
+func (y *yard) ids() (ids []string) {
+	dirs, _ := filepath.Glob(filepath.Join(y.ledger, strings.Repeat("[0-9a-f]", 64)))
+	for _, dir := range dirs {
+		ids = append(ids, filepath.Base(dir))
+	}
+	return ids
 }
 
 // shellRoot makes a root filesystem of busybox.
@@ -185,7 +195,7 @@ func TestDetachedLife(t *testing.T) {
 	if s := y.see(t, "site"); s.Status != "exited" || s.ExitCode != 143 {
 		t.Errorf("after stop: %+v", s)
 	}
-	if out := y.must(t, "ps", "-q"); out != "" {
+	if out := y.must(t, "ps", "-q", "--filter", "name=site"); out != "" {
 		t.Errorf("ps -q shows %q after the stop", out)
 	}
 	y.must(t, "start", "site")
@@ -227,8 +237,8 @@ func TestDetachedFailures(t *testing.T) {
 			t.Errorf("%s: exit code %d, %q, %s", test.args, got.code, got.out, got.err)
 		}
 	}
-	if out := y.must(t, "ps", "-aq"); out != "" {
-		t.Errorf("left in the ledger: %q", out)
+	if ids := y.ids(); len(ids) > 0 {
+		t.Errorf("left in the ledger: %q", ids)
 	}
 	for _, verb := range []string{"stop", "kill", "start", "restart", "wait", "rm", "logs", "attach"} {
 		if got := y.run(t, verb, "nobody"); got.code != 1 || !strings.Contains(got.err, "no such container") || !strings.Contains(got.err, "hint: ") {
@@ -340,12 +350,19 @@ func TestKilledWhileStarting(t *testing.T) {
 	}
 	// What goes on runs and can be removed; the rest is for gc.
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if len(supervisors(y)) == len(strings.Fields(y.must(t, "ps", "-q"))) {
+		running := 0
+		for _, id := range y.ids() {
+			if y.see(t, id).Status == "running" {
+				running++
+			}
+		}
+		if len(supervisors(y)) == running {
 			break
 		}
 	}
-	for _, id := range strings.Fields(y.must(t, "ps", "-aq")) {
-		if s := y.see(t, id); s.Status != "running" && s.Status != "dead" && s.Status != "created" {
+	for _, id := range y.ids() {
+		// One that was not made to the end is none yet, and can be removed.
+		if s := y.see(t, id); s.ID != "" && s.Status != "running" && s.Status != "dead" && s.Status != "created" {
 			t.Errorf("left as %+v", s)
 		}
 		y.must(t, "rm", "-f", id)

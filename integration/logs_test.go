@@ -84,7 +84,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 	mustRun(t, "mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", small)
 	t.Cleanup(func() { mustRun(t, "umount", small) })
 	y.ledger = filepath.Join(small, "ledger")
-	t.Cleanup(func() { y.run(t, append([]string{"rm", "-f"}, strings.Fields(y.run(t, "ps", "-aq").out)...)...) })
+	t.Cleanup(func() { y.run(t, append([]string{"rm", "-f"}, y.ids()...)...) })
 	id := y.detach(t, []string{"--name", "full"}, "sh", "-c", "sleep 0.3; yes | head -c 2000000; echo done >&2; exec sleep 100")
 	time.Sleep(1500 * time.Millisecond)
 	if s := y.see(t, "full"); s.Status != "running" {

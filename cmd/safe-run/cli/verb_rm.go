@@ -34,7 +34,7 @@ func (a *app) rmVerb() *cobra.Command {
 func remove(ref string, force bool) error {
 	t, err := locate(ref)
 	switch {
-	case errors.Is(err, ledger.ErrDamaged) && force:
+	case force && (errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrNotFound)):
 		return removeDamaged(ref)
 	case err != nil:
 		return err
@@ -50,7 +50,7 @@ func remove(ref string, force bool) error {
 	return t.forget()
 }
 
-// removeDamaged removes what is left of a record.
+// removeDamaged removes what is left of a record, or was never made to the end.
 func removeDamaged(ref string) error {
 	book, err := ledger.Open("")
 	if err != nil {
