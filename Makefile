@@ -17,11 +17,12 @@ DESTDIR  ?=
 # static program, or is a container.
 RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 
-.PHONY: build deps demo test test-root test-vm lint fuzz race bench install generate clean
+.PHONY: build deps demo test test-root test-vm lint fuzz race bench conformance install generate clean
 
-build: ## BIN/safe-run (static, with libseccomp) and BIN/safe-run-image (no C)
+build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp) and BIN/safe-run-image (no C)
 	integration/deps.sh build
 	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC)' -o $(BIN)/safe-run ./cmd/safe-run
+	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC)' -o $(BIN)/safe-run-oci ./cmd/safe-run-oci
 	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN)/safe-run-image ./cmd/safe-run-image
 
 deps: ## every Debian package that building and testing need
@@ -64,8 +65,12 @@ bench: build ## launch time and memory beside libcontainer alone, runc, crun and
 	go run ./integration/bench
 	go run ./integration/bench/pull
 
+conformance: build ## runc's own tests of its command line, with runc and with safe-run-oci; takes half an hour
+	integration/deps.sh conformance
+	go run ./integration/conformance $(BIN)/safe-run-oci
+
 install: build ## binaries, man pages and bash completion under DESTDIR/PREFIX
-	install -D -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/safe-run $(BIN)/safe-run-image
+	install -D -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/safe-run $(BIN)/safe-run-image $(BIN)/safe-run-oci
 	install -d '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions'
 	go run -tags '$(TAGS)' ./integration/genman '$(DESTDIR)$(PREFIX)/share/man/man1'
 	$(BIN)/safe-run completion bash > '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/safe-run'

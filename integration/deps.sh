@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of the groups named, only those that are missing.
-# usage: integration/deps.sh build|test|bench|vm...
+# usage: integration/deps.sh build|test|bench|conformance|vm...
 set -euo pipefail
 
 build=(gcc libc6-dev libseccomp-dev pkg-config)
 test=(busybox-static containerd docker-registry docker.io iproute2 mmdebstrap runc skopeo)
 bench=(bubblewrap crun docker-registry hyperfine podman runc skopeo umoci)
+conformance=(attr bats busybox-static gawk gcc iproute2 jq mmdebstrap procps)
 vm=(e2fsprogs mmdebstrap qemu-system-x86)
 
 wanted=()
@@ -14,8 +15,9 @@ for group in "$@"; do
 	build) wanted+=("${build[@]}") ;;
 	test) wanted+=("${test[@]}") ;;
 	bench) wanted+=("${bench[@]}") ;;
+	conformance) wanted+=("${conformance[@]}") ;;
 	vm) wanted+=("${vm[@]}") ;;
-	*) echo "deps.sh: no group $group; there are build, test, bench and vm" >&2 && exit 2 ;;
+	*) echo "deps.sh: no group $group; there are build, test, bench, conformance and vm" >&2 && exit 2 ;;
 	esac
 done
 

@@ -17,7 +17,7 @@ func TestRefusedFlags(t *testing.T) {
 	for _, flags := range []string{
 		"--privileged", "--pid host", "--pid=host", "--ipc host", "--uts host", "--userns host", "--cgroupns host",
 		"--network host", "--net=host", "--security-opt seccomp=unconfined", "--security-opt apparmor=unconfined",
-		"--device /dev/kvm", "--volumes-from other", "--restart always", "--gpus all", "-d", "--publish-all",
+		"--device /dev/kvm", "--volumes-from other", "--restart always", "--gpus all", "--publish-all",
 	} {
 		got := peek(t, strings.Fields(flags), "id")
 		first, _, _ := strings.Cut(flags, "=")

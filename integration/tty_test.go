@@ -26,6 +26,11 @@ type keyboard struct {
 // sit starts a launcher on a terminal of 33 rows and 77 columns.
 func sit(t *testing.T, args ...string) *keyboard {
 	t.Helper()
+	return sitAt(t, launcher(t, args...))
+}
+
+func sitAt(t *testing.T, cmd *exec.Cmd) *keyboard {
+	t.Helper()
 	master, path, err := console.NewPty()
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +42,7 @@ func sit(t *testing.T, args ...string) *keyboard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keyboard{Console: master, cmd: launcher(t, args...), lines: make(chan string, 100)}
+	k := &keyboard{Console: master, cmd: cmd, lines: make(chan string, 100)}
 	k.cmd.Stdin, k.cmd.Stdout, k.cmd.Stderr = slave, slave, slave
 	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := k.cmd.Start(); err != nil {

@@ -107,6 +107,12 @@ func (c *Cmd) create(context.Context) error {
 		c.container, err = runc.Create(cfg)
 		return err
 	})
+	if err == nil {
+		// An empty directory of the same name, where there is no such mount: who
+		// joins the container later starts in it, for an instant
+		// (libcontainer's newParentProcess).
+		err = os.MkdirAll(cfg.Rootfs, 0o711)
+	}
 	if err == nil && console != nil {
 		c.terminal, err = ReceiveFile(console)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 
 	"github.com/safe-run/safe-run/sandbox/network"
@@ -35,27 +36,41 @@ type Lease struct {
 }
 
 // Readiness is what every launch needs whatever it runs: the state directory,
-// a warden, and a thread in a mount namespace of its own. It is begun before the command line is read, and costs a launch
-// little, because it goes on beside.
+// a warden, and a thread in a mount namespace of its own. It is begun before
+// the command line is read, and costs a launch little, because it goes on
+// beside.
 type Readiness struct {
-	done  chan struct{}
-	lease *Lease // without an identity yet; nil once taken
+	root  string
+	done  chan struct{} // nil before it is begun
+	lease *Lease        // without an identity yet; nil once taken
 	err   error
 }
 
 // Begin begins to get ready below root. Either Take or Cancel must follow.
-func Begin(root string) *Readiness {
+func Begin(root string) *Readiness { return BeginAs(root, state.NewID()) }
+
+// BeginAs is Begin for a sandbox that has an id already.
+func BeginAs(root, id string) *Readiness {
+	r := &Readiness{root: root}
+	r.begin(id)
+	return r
+}
+
+// BeginLater is Begin for a process that may not run anything: Take begins.
+func BeginLater(root string) *Readiness { return &Readiness{root: root} }
+
+func (r *Readiness) begin(id string) {
 	runc.Prime()
-	r := &Readiness{done: make(chan struct{})}
+	r.done = make(chan struct{})
 	go func() {
 		defer close(r.done)
-		store, err := state.Open(root)
+		store, err := state.Open(r.root)
 		if err != nil {
 			r.err = err
 			return
 		}
 		// The warden comes before anything that it would have to remove.
-		l := &Lease{Instance: spec.Instance{ID: state.NewID()}, store: store}
+		l := &Lease{Instance: spec.Instance{ID: id}, store: store}
 		if r.err = l.startWarden(); r.err != nil {
 			return
 		}
@@ -65,11 +80,13 @@ func Begin(root string) *Readiness {
 		}
 		r.lease = l
 	}()
-	return r
 }
 
 // Take reserves an identity. An empty name gets the id's first twelve digits.
 func (r *Readiness) Take(name string, ids spec.IDRange) (*Lease, error) {
+	if r.done == nil {
+		r.begin(state.NewID())
+	}
 	<-r.done
 	if r.err != nil {
 		return nil, r.err
@@ -93,6 +110,9 @@ func (r *Readiness) Take(name string, ids spec.IDRange) (*Lease, error) {
 
 // Cancel ends what has not been taken; after Take, or again, it does nothing.
 func (r *Readiness) Cancel() {
+	if r.done == nil {
+		return
+	}
 	<-r.done
 	if r.lease != nil {
 		r.lease.thread.Close()
@@ -130,11 +150,37 @@ func (l *Lease) startWarden() error {
 func (l *Lease) note(plan *spec.Plan, driver string, ports []spec.Port) error {
 	l.record.CgroupsPath, l.record.CgroupDriver = plan.OCI.Linux.CgroupsPath, driver
 	l.record.Image, l.record.Profile = plan.Image.Reference, plan.Profile
+	l.record.Command = commandOf(plan)
 	for _, p := range ports {
-		l.record.Ports = append(l.record.Ports, fmt.Sprintf("%s:%d->%d/%s", p.HostIP, p.HostPort, p.ContainerPort, p.Protocol))
+		l.record.Ports = append(l.record.Ports, PortText(p))
 	}
 	l.record.StopSignal, l.record.StopTimeout = plan.Lifecycle.StopSignal, plan.Lifecycle.StopTimeout
+	if err := keepPlan(l.store.Dir(l.ID), plan, ports); err != nil {
+		return err
+	}
 	return l.store.Save(l.record)
+}
+
+// maxCommand bounds the command that a record has.
+const maxCommand = 256
+
+// commandOf is the beginning of a plan's command line, in whole characters.
+func commandOf(plan *spec.Plan) string {
+	text := strings.ToValidUTF8(strings.Join(Program(plan), " "), "\ufffd")
+	if len(text) > maxCommand {
+		text = strings.ToValidUTF8(text[:maxCommand], "")
+	}
+	return text
+}
+
+// Program is the command line of a plan's program, without the first process
+// that may have been put before it.
+func Program(plan *spec.Plan) []string {
+	args := plan.OCI.Process.Args
+	if plan.Lifecycle.Init && len(args) > 1 && args[0] == spec.InitPath {
+		args = args[1:]
+	}
+	return args
 }
 
 // Close gives the identity back and dismisses the warden.

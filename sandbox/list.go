@@ -19,6 +19,7 @@ type Info struct {
 	Name     string    `json:"name"`
 	Image    string    `json:"image"`
 	Profile  string    `json:"profile"`
+	Command  string    `json:"command,omitempty"`
 	Created  time.Time `json:"created"`
 	Launcher int       `json:"launcher"`
 	// Status is "running", or "dead" when the launcher is gone and nothing
@@ -36,16 +37,20 @@ func List(root string) ([]Info, error) {
 	}
 	out := make([]Info, 0, len(records))
 	for _, rec := range records {
-		info := Info{
-			ID: rec.ID, Name: rec.Name, Image: rec.Image, Profile: rec.Profile,
-			Created: rec.Created, Launcher: rec.Launcher, Status: "running", Ports: rec.Ports,
-		}
-		if !rec.Alive() {
-			info.Status = "dead"
-		}
-		out = append(out, info)
+		out = append(out, infoOf(rec))
 	}
 	return out, nil
+}
+
+func infoOf(rec state.Record) Info {
+	info := Info{
+		ID: rec.ID, Name: rec.Name, Image: rec.Image, Profile: rec.Profile, Command: rec.Command,
+		Created: rec.Created, Launcher: rec.Launcher, Status: "running", Ports: rec.Ports,
+	}
+	if !rec.Alive() {
+		info.Status = "dead"
+	}
+	return info
 }
 
 func records(root string) ([]state.Record, error) {

@@ -22,7 +22,9 @@ type Plan struct {
 	Rootfs    Rootfs      `json:"rootfs"`
 	Network   Network     `json:"network"`
 	Lifecycle Lifecycle   `json:"lifecycle"`
-	Limits    Limits      `json:"limits"`
+	// RootAllowed: a process of the container may be its root (process.root).
+	RootAllowed bool   `json:"rootAllowed,omitempty"`
+	Limits      Limits `json:"limits"`
 	// Accepted names the weakenings that this plan makes use of.
 	Accepted  []string   `json:"accepted,omitempty"`
 	Decisions []Decision `json:"decisions"`

@@ -110,6 +110,7 @@ func containerID(what string, n int64) (uint32, error) {
 func (c *compiler) identity() error {
 	p, image := c.in.Profile.Process, c.in.Image
 	rootOK := p.Root != nil && or(p.Root.Allow, false)
+	c.plan.RootAllowed = rootOK
 	own := identity{
 		uid: uint32(or(p.RunAsUser, defaultID)), gid: uint32(or(p.RunAsGroup, defaultID)), hasGroup: true,
 	}

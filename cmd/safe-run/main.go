@@ -19,5 +19,5 @@ func main() {
 		}
 		return
 	}
-	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Front: cli.FrontSocket()}))
+	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Front: cli.FrontSocket(), Order: cli.TakeOrder()}))
 }

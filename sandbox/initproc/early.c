@@ -39,6 +39,10 @@ __attribute__((constructor)) static void early(int argc, char **argv)
 		return;
 	if (strcmp(argv[0], "safe-run-warden") == 0)
 		safe_run_warden();
+	if (strcmp(argv[0], "safe-run-exec-warden") == 0)
+		safe_run_exec_warden();
+	if (strcmp(argv[0], "safe-run-drain") == 0)
+		safe_run_drain();
 	if (strcmp(argv[0], "/.safe-run-init") == 0)
 		_exit(safe_run_reaper(argc, argv));
 }

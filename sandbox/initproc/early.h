@@ -2,5 +2,7 @@
 #ifndef SAFE_RUN_EARLY_H
 #define SAFE_RUN_EARLY_H
 void safe_run_warden(void);
+void safe_run_exec_warden(void);
+void safe_run_drain(void);
 int safe_run_reaper(int argc, char **argv);
 #endif

@@ -21,6 +21,14 @@ import (
 // WardenName is the argv[0] that makes the binary a warden.
 const WardenName = "safe-run-warden"
 
+// ExecWardenName is the argv[0] that makes the binary the warden of a process
+// that was started in a running container, and DrainName the one that makes it
+// the reader of a terminal that nobody reads any more; see join.c.
+const (
+	ExecWardenName = "safe-run-exec-warden"
+	DrainName      = "safe-run-drain"
+)
+
 // ReaperPath is where the binary is mounted to be the container's first
 // process; its base name is the argv[0] that makes it one.
 const ReaperPath = "/.safe-run-init"
@@ -28,6 +36,12 @@ const ReaperPath = "/.safe-run-init"
 func init() {
 	if len(os.Args) < 2 || os.Args[1] != "init" || os.Getenv("_LIBCONTAINER_INITPIPE") == "" {
 		return
+	}
+	if os.Getenv("_LIBCONTAINER_INITTYPE") == "setns" {
+		if introduce() != nil {
+			os.Exit(1)
+		}
+		libcontainer.Init() // never returns
 	}
 	// fork(2) clears the parent-death signal, and this process is a fork of
 	// the one that libcontainer set it for. From here on libcontainer keeps

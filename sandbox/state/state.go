@@ -44,6 +44,8 @@ type Record struct {
 	CgroupDriver string `json:"cgroupDriver,omitempty"`
 	Image        string `json:"image,omitempty"`
 	Profile      string `json:"profile,omitempty"`
+	// Command is the program with its arguments, for people: the beginning.
+	Command string `json:"command,omitempty"`
 	// Ports are the published ports, for people: "127.0.0.1:8080->80/tcp".
 	Ports []string `json:"ports,omitempty"`
 	// StopSignal by name and StopTimeout are how the sandbox is asked to end.
@@ -342,6 +344,10 @@ func (rec Record) Alive() bool {
 	start, err := startTime(rec.Launcher)
 	return err == nil && start == rec.LauncherStart
 }
+
+// StartTime is when a process was started, in clock ticks since the host was;
+// with it a process number means one process only.
+func StartTime(pid int) (uint64, error) { return startTime(pid) }
 
 // startTime reads field 22 of /proc/PID/stat. The second field, the command in
 // parentheses, may hold spaces and parentheses of its own.

@@ -18,6 +18,9 @@ type IO struct {
 	// Front is the socket to the process that lends its terminal, in an owner;
 	// see owner.go.
 	Front *os.File
+	// Order is what a supervisor is to do; nil in every other process. See
+	// detach.go.
+	Order *Order
 }
 
 // format is how output is written.

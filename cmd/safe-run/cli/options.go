@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/sandbox/image"
+	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/spec"
 )
 
@@ -34,6 +35,18 @@ type runOptions struct {
 	Name string
 	// CIDFile receives the container's id; empty: none is written.
 	CIDFile string
+
+	// Detach runs it in the background, under a supervisor.
+	Detach bool
+	// AutoRemove forgets a detached container when it ends; nil: nobody said.
+	AutoRemove *bool
+	// Restart says when a detached container is started again.
+	Restart ledger.Restart
+	// Log bounds the log of a detached container.
+	Log ledger.LogLimit
+	// Again is the command line that means the same later and elsewhere,
+	// without what the ledger has of its own.
+	Again []string
 
 	Format format
 	// Quiet leaves out the line that tells how the container ended.

@@ -19,8 +19,6 @@ const (
 	noBlkio        = "I/O limits are not there yet"
 	blkioInstead   = "leave it out; memory, processor and processes are always limited"
 	noDevices      = "a device is a way to the host's hardware and its drivers"
-	noLogs         = "the container writes to your standard output and error"
-	logInstead     = "redirect them, or run under systemd-run --unit=NAME and read journalctl -u NAME"
 	cpuInstead     = "limit it with --cpus"
 )
 
@@ -50,8 +48,6 @@ var refusedFlags = []refused{
 	{name: "network-alias", arg: "NAME", why: "containers cannot reach each other", instead: notYetNetwork},
 	{name: "publish-all", short: "P", why: "the image would decide which ports are open on the host", instead: "name each port: -p 127.0.0.1:8080:80"},
 	{name: "runtime", arg: "NAME", shows: true, why: "safe-run is the runtime", instead: "leave it out"},
-	{name: "restart", arg: "POLICY", shows: true, harmless: []string{"no"}, why: "there is no daemon that could restart it", instead: "run it in a systemd unit with Restart=on-failure"},
-	{name: "detach", short: "d", why: "there is no daemon that would look after it", instead: "run it under systemd-run --unit=NAME safe-run ..., or put & after it"},
 	{name: "attach", short: "a", arg: "STREAM", why: "the foreground has all of its streams", instead: "redirect the ones you do not want to /dev/null"},
 	{name: "health-cmd", arg: "COMMAND", why: noHealth, instead: healthInstead},
 	{name: "health-interval", arg: "TIME", why: noHealth, instead: healthInstead},
@@ -60,8 +56,6 @@ var refusedFlags = []refused{
 	{name: "health-start-interval", arg: "TIME", why: noHealth, instead: healthInstead},
 	{name: "health-timeout", arg: "TIME", why: noHealth, instead: healthInstead},
 	{name: "no-healthcheck", harmless: []string{"true"}, why: noHealth, instead: healthInstead},
-	{name: "log-driver", arg: "NAME", harmless: []string{"none"}, why: noLogs, instead: logInstead},
-	{name: "log-opt", arg: "OPTION", why: noLogs, instead: logInstead},
 	{name: "platform", arg: "OS/ARCH", shows: true, why: "only programs for this machine can be run", instead: "leave it out: of an image for several platforms this machine's is taken"},
 	{name: "disable-content-trust", harmless: []string{"true"}, why: "Docker Content Trust is not spoken", instead: "leave it out; whose signatures an image needs is image.signatures in a profile"},
 	{name: "sysctl", arg: "NAME=VALUE", why: "kernel settings belong to the profile", instead: "ports below 1024 are network.unprivilegedPortStart in a profile; others cannot be set yet"},

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/safe-run/safe-run/sandbox"
-	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -23,6 +22,8 @@ type app struct {
 	verb string
 	// ready is what a run needs; nil for other verbs.
 	ready *sandbox.Readiness
+	// args is the command line of run, without the verb.
+	args []string
 	// format is how output, and an error, are written.
 	format format
 }
@@ -31,15 +32,24 @@ type app struct {
 // code: that of the container, or docker's codes for what went wrong before.
 func Main(ctx context.Context, args []string, std IO) (code int) {
 	a := &app{std: std, format: formatTable}
-	args, err := a.dispatch(args)
+	var err error
+	if std.Order != nil {
+		args = prepend(runVerb, std.Order.Args)
+	} else {
+		args, err = a.dispatch(args)
+	}
 	if err != nil {
 		a.report(err)
 		return exitLauncher
 	}
 	otherwise := 1
 	if a.verb = args[0]; a.verb == runVerb {
-		a.ready = sandbox.Begin(state.DefaultRoot) // takes longer than reading the flags
+		a.args = args[1:]
+		a.ready = begin(std.Order, a.args) // takes longer than reading the flags
 		defer a.ready.Cancel()
+		otherwise = exitLauncher
+	} else if a.verb == execVerb {
+		sandbox.BeginExec()
 		otherwise = exitLauncher
 	}
 	return a.guard(otherwise, func() error {
@@ -96,7 +106,7 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) (err error) {
-			a.format, err = formatOf(cmd.Flags())
+			a.format, err = formatFor(cmd)
 			return usageError(err)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -118,7 +128,8 @@ func (a *app) root() *cobra.Command {
 	)
 	root.SetHelpCommand(a.helpVerb())
 	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
-		a.imageVerb(), a.psVerb(), a.stopVerb(), a.gcVerb(), a.versionVerb(), a.completionVerb())
+		a.imageVerb(), a.psVerb(), a.stopVerb(), a.killVerb(), a.startVerb(), a.restartVerb(), a.waitVerb(), a.rmVerb(), a.logsVerb(), a.attachVerb(), a.execVerb(), a.gcVerb(), a.versionVerb(), a.completionVerb())
+	root.AddCommand(a.liveVerbs()...)
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return root
 }

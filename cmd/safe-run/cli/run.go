@@ -21,6 +21,12 @@ import (
 // run is the main job: policy, image and host become a plan, the plan becomes
 // a sandbox, and the sandbox's exit becomes ours.
 func run(ctx context.Context, std IO, o runOptions, ready *sandbox.Readiness) (err error) {
+	if std.Order != nil {
+		return supervise(ctx, std, o, ready)
+	}
+	if err := nameFree(o.Name); err != nil {
+		return launcherError(err)
+	}
 	if wantsFront(std, o) {
 		ready.Cancel() // the owner gets ready by itself
 		return front(std, o)

@@ -60,6 +60,9 @@ func buildRun(seen []occurrence, args []string) (runOptions, error) {
 			"no image is named")
 	}
 	b.o.Image, b.o.Request.Args = args[0], args[1:]
+	if b.o.Detach {
+		b.o.Again = b.again(seen, args)
+	}
 	return b.o, nil
 }
 
@@ -79,6 +82,9 @@ func (b *runBuilder) finish() error {
 	maps.Copy(labels, b.o.Request.Labels)
 	b.o.Request.Labels = labels
 	b.o.Request.Terminal = b.o.TTY
+	if err := b.o.checkLife(); err != nil {
+		return err
+	}
 	if b.swap == nil {
 		return nil
 	}
@@ -212,15 +218,6 @@ func isDir(name string) bool {
 
 func (b *runBuilder) detachKeys(value string) (err error) {
 	b.o.DetachKeys, err = parseDetachKeys(value)
-	return err
-}
-
-func (b *runBuilder) remove(value string) error {
-	on, err := parseBool(value)
-	if err == nil && !on {
-		return problem.New("leave it out; mount a directory with -v for what should stay",
-			"a container leaves nothing behind when it ends")
-	}
 	return err
 }
 

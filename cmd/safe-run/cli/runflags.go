@@ -76,7 +76,11 @@ var runFlags = []runFlag{
 	{"stop-timeout", "", "SECONDS", groupLife, "time between that and SIGKILL", (*runBuilder).stopTimeout},
 	{"detach-keys", "", "KEYS", groupLife, "keys that leave a container with a terminal running (default \"" + defaultDetachKeys + "\")", (*runBuilder).detachKeys},
 	{"sig-proxy", "", "", groupLife, "pass signals on to the container (default true)", toggle(func(b *runBuilder) *bool { return &b.o.SigProxy })},
-	{"rm", "", "", groupLife, "remove the container when it ends; always so", (*runBuilder).remove},
+	{"detach", "d", "", groupLife, "run it in the background and print its id", toggle(func(b *runBuilder) *bool { return &b.o.Detach })},
+	{"restart", "", "POLICY", groupLife, "with -d, start it again when it ends: no, on-failure[:MAX], always or unless-stopped", (*runBuilder).restart},
+	{"log-opt", "", "max-size=SIZE", groupLife, "with -d, size of a file of the log, and how many there are: max-size=10m, max-file=3", (*runBuilder).logOpt},
+	{"log-driver", "", "json-file", "", "", (*runBuilder).logDriver},
+	{"rm", "", "", groupLife, "remove the container when it ends; always so without -d", (*runBuilder).remove},
 	{"quiet", "q", "", groupLife, "do not say how the container ended", toggle(func(b *runBuilder) *bool { return &b.o.Quiet })},
 }
 

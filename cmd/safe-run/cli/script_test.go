@@ -19,14 +19,13 @@ import (
 const testEtc = "TEST_ETC"
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"safe-run": func() {
-			if dir := os.Getenv(testEtc); dir != "" {
-				etcDir, etcOwner = dir, uint32(os.Geteuid())
-			}
-			os.Exit(Main(context.Background(), os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
-		},
-	})
+	program := func() {
+		if dir := os.Getenv(testEtc); dir != "" {
+			etcDir, etcOwner = dir, uint32(os.Geteuid())
+		}
+		os.Exit(Main(context.Background(), os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Order: TakeOrder()}))
+	}
+	testscript.Main(m, map[string]func(){"safe-run": program, SupervisorName: program})
 }
 
 func TestScripts(t *testing.T) {
@@ -35,6 +34,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir+"/home")
 			env.Setenv(testEtc, env.WorkDir+"/etc")
+			env.Setenv("SAFE_RUN_LEDGER", env.WorkDir+"/ledger")
 			return nil
 		},
 		RequireExplicitExec: true,

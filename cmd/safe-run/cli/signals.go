@@ -9,11 +9,17 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/safe-run/safe-run/sandbox"
 )
 
 const sigKill = syscall.SIGKILL
+
+// signalled is what signals are passed on to: a sandbox, or a further process
+// of one.
+type signalled interface {
+	Signal(sig syscall.Signal) error
+	Freeze() error
+	Thaw() error
+}
 
 // signals takes the signals that are meant for the container. They are caught
 // from the very beginning: one that comes while the sandbox is being made
@@ -22,7 +28,7 @@ type signals struct {
 	ch chan os.Signal
 
 	mu      sync.Mutex
-	cmd     *sandbox.Cmd
+	cmd     signalled
 	cancel  context.CancelFunc
 	pending syscall.Signal // came before the first process did
 }
@@ -91,7 +97,7 @@ func (s *signals) pass(sig syscall.Signal) {
 }
 
 // forward passes everything on to cmd from now on.
-func (s *signals) forward(cmd *sandbox.Cmd) {
+func (s *signals) forward(cmd signalled) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cmd = cmd
@@ -107,7 +113,7 @@ func (s *signals) forward(cmd *sandbox.Cmd) {
 // The signal goes to this very thread, which does not get any further then
 // (tgkill(2)). With kill(2) another thread may take it, and this one would
 // thaw the container before the process has stopped.
-func suspend(cmd *sandbox.Cmd) {
+func suspend(cmd signalled) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	_ = cmd.Freeze()

@@ -10,71 +10,100 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/safe-run/safe-run/sandbox"
-	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
 // psVerb is `safe-run ps`.
 func (a *app) psVerb() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "ps", Short: "list the containers that run", GroupID: groupManage, Aliases: []string{"ls"},
-		Example: "  safe-run ps\n  safe-run ps --format json\n  safe-run stop $(safe-run ps -q)",
-		Args:    arguments(0, 0, ""),
+		Use: "ps [flags]", Short: "list containers", GroupID: groupManage, Aliases: []string{"ls"},
+		Long: "list the containers that run, and with -a those that have ended too. One that runs in the foreground of a terminal " +
+			"leaves nothing behind when it ends.",
+		Example: "  safe-run ps -a\n  safe-run ps --filter status=exited --filter label=job\n  safe-run stop $(safe-run ps -q)",
+		Args:    arguments(0, 0, ""), DisableFlagsInUseLine: true, Annotations: templates,
 	}
-	quiet := cmd.Flags().BoolP("quiet", "q", false, "print ids only")
-	// Nothing is kept of containers that have ended, so that all are listed.
-	cmd.Flags().BoolP("all", "a", false, "")
-	cmd.Flags().Lookup("all").Hidden = true
-	cmd.RunE = func(*cobra.Command, []string) error {
-		list, err := sandbox.List(state.DefaultRoot)
+	var o psOptions
+	f := cmd.Flags()
+	f.BoolVarP(&o.all, "all", "a", false, "list those that have ended too")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print ids only")
+	f.BoolVar(&o.whole, "no-trunc", false, "print ids and commands in full")
+	f.BoolVarP(&o.latest, "latest", "l", false, "the newest only, whether it runs or not")
+	f.IntVarP(&o.last, "last", "n", -1, "the `N` newest, whether they run or not")
+	filters := f.StringArray("filter", nil, "only those that match `KEY=VALUE`: name, id, status, label, exited or ancestor")
+	f.Lookup("filter").Shorthand = "f"
+	cmd.RunE = func(*cobra.Command, []string) (err error) {
+		if o.filter, err = parseFilters(*filters); err != nil {
+			return err
+		}
+		rows, err := listAll(o.everything())
 		if err != nil {
 			return asRoot(err)
 		}
-		return a.listContainers(list, *quiet)
+		return a.listContainers(o.choose(rows), o)
 	}
 	return cmd
 }
 
-func (a *app) listContainers(list []sandbox.Info, quiet bool) error {
-	if a.format == formatJSON {
-		return writeJSON(a.std.Out, orEmpty(list))
+// psOptions is which containers ps lists, and how.
+type psOptions struct {
+	all, quiet, whole, latest bool
+	last                      int
+	filter                    psFilter
+}
+
+// everything says whether those that have ended are looked at.
+func (o psOptions) everything() bool {
+	return o.all || o.latest || o.last >= 0 || len(o.filter["status"]) > 0 || len(o.filter["exited"]) > 0
+}
+
+// choose leaves out what is not asked for.
+func (o psOptions) choose(rows []row) []row {
+	out := []row{}
+	for _, r := range rows {
+		if o.filter.match(r) {
+			out = append(out, r)
+		}
 	}
-	if quiet {
+	most := o.last
+	if o.latest {
+		most = 1
+	}
+	if most >= 0 && len(out) > most {
+		out = out[:most]
+	}
+	return out
+}
+
+func (a *app) listContainers(rows []row, o psOptions) error {
+	id := shortID
+	if o.whole {
+		id = func(id string) string { return id }
+	}
+	if a.format == formatJSON && !o.quiet {
+		return writeJSON(a.std.Out, orEmpty(rows))
+	}
+	if o.quiet {
 		var ids strings.Builder
-		for _, s := range list {
-			fmt.Fprintln(&ids, shortID(s.ID))
+		for _, r := range rows {
+			fmt.Fprintln(&ids, id(r.ID))
 		}
 		_, err := io.WriteString(a.std.Out, ids.String())
 		return err
 	}
-	t := table{head: []string{"NAME", "ID", "IMAGE", "PROFILE", "STATUS", "AGE", "PORTS"}}
-	for _, s := range list {
-		t.add(s.Name, shortID(s.ID), s.Image, s.Profile, s.Status, age(time.Since(s.Created)), strings.Join(s.Ports, ", "))
+	if a.format.isTemplate() {
+		return writeTemplate(a.std.Out, a.format, psLines(rows, o, id))
 	}
-	return t.write(a.std.Out, width(a.std.Out), paletteFor(a.std.Out))
-}
-
-// shortID is as much of an id as people need.
-func shortID(id string) string { return id[:min(len(id), 12)] }
-
-// age is a time span for people: its largest unit is enough.
-func age(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
+	t := table{head: []string{"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"}}
+	for _, r := range rows {
+		t.add(id(r.ID), r.Image, quoteCommand(r.Command, o.whole), age(time.Since(r.Created))+" ago", r.describe(), strings.Join(r.Ports, ", "), r.Name)
 	}
-	return fmt.Sprintf("%dd", d/(24*time.Hour))
+	return t.write(a.std.Out, unbroken, paletteFor(a.std.Out))
 }
 
 // asRoot says why somebody cannot see what runs: who runs what, and how, is
 // nobody else's business.
 func asRoot(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrPermission) && problem.HintOf(err) == "" {
 		return problem.New("run safe-run as root", "%w", err)
 	}
 	return err

@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/ledger"
 )
 
 func TestListContainers(t *testing.T) {
-	list := []sandbox.Info{
-		{ID: strings.Repeat("a", 64), Name: "site", Status: "running", Ports: []string{"127.0.0.1:8080->80/tcp", "0.0.0.0:53->53/udp"}},
-		{ID: strings.Repeat("b", 64), Name: "job", Status: "running"},
+	list := []row{
+		{ID: strings.Repeat("a", 64), Name: "site", Status: ledger.Running, Ports: []string{"127.0.0.1:8080->80/tcp", "0.0.0.0:53->53/udp"}},
+		{ID: strings.Repeat("b", 64), Name: "job", Status: ledger.Running},
 	}
 	printed := func(format format, quiet bool) string {
 		t.Helper()
@@ -21,7 +21,7 @@ func TestListContainers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer out.Close()
-		if err := (&app{std: IO{Out: out}, format: format}).listContainers(list, quiet); err != nil {
+		if err := (&app{std: IO{Out: out}, format: format}).listContainers(list, psOptions{quiet: quiet}); err != nil {
 			t.Fatal(err)
 		}
 		data, err := os.ReadFile(out.Name())

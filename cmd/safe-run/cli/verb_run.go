@@ -36,6 +36,10 @@ func (a *app) runVerb() *cobra.Command {
 		if err := checkInput(a.std, o); err != nil {
 			return err
 		}
+		if o.Detach && a.std.Order == nil {
+			a.ready.Cancel() // the supervisor gets ready by itself
+			return a.detach(o, a.args)
+		}
 		return run(cmd.Context(), a.std, o, a.ready)
 	}
 	return cmd
@@ -44,7 +48,7 @@ func (a *app) runVerb() *cobra.Command {
 // checkInput refuses a terminal that nobody types on: what is piped in would be
 // echoed and edited as if it were typed, and its end would never arrive.
 func checkInput(std IO, o runOptions) error {
-	if !o.TTY || !o.Stdin || std.Front != nil || term.IsTerminal(int(std.In.Fd())) {
+	if !o.TTY || !o.Stdin || o.Detach || std.Front != nil || std.Order != nil || term.IsTerminal(int(std.In.Fd())) {
 		return nil
 	}
 	return problem.New("leave -t out to pipe input in (-i), or -i to give it only a terminal (-t)",

@@ -2,12 +2,13 @@ package cli
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -16,48 +17,81 @@ import (
 func (a *app) stopVerb() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "stop [flags] NAME|ID...", Short: "stop containers", GroupID: groupManage,
-		Long:                  "stop containers: each gets its stop signal, and SIGKILL when it takes too long. An id may be shortened.",
+		Long: "stop containers: each gets its stop signal, and SIGKILL when it takes too long. An id may be shortened. " +
+			"A detached container is kept until it is removed, and is not started again by its restart policy.",
 		Example:               "  safe-run stop site\n  safe-run stop -t 1 3f2a",
 		Args:                  arguments(1, -1, "NAME"),
 		DisableFlagsInUseLine: true,
-		ValidArgsFunction: func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
-			list, _ := sandbox.List(state.DefaultRoot)
-			for _, s := range list {
-				names = append(names, s.Name)
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction:     completeContainers,
 	}
-	seconds := cmd.Flags().IntP("time", "t", 0, "`seconds` until SIGKILL (default: the container's own)")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var grace *time.Duration
-		if cmd.Flags().Changed("time") {
-			if *seconds < 0 {
-				return problem.New("write 0 or more", "--time %d is not a time span", *seconds)
-			}
-			grace = new(time.Duration(*seconds) * time.Second)
+	grace := graceFlag(cmd)
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		g, err := grace()
+		if err != nil {
+			return err
 		}
-		return a.stop(args, grace)
+		return a.forEach("stopped", args, func(ref string) error {
+			t, err := locate(ref)
+			if err != nil {
+				return err
+			}
+			return t.stop(g)
+		})
 	}
 	return cmd
 }
 
-func (a *app) stop(names []string, grace *time.Duration) error {
-	var errs []error
-	stopped := []string{}
-	for _, name := range names {
-		if err := sandbox.Stop(state.DefaultRoot, name, grace); err != nil {
-			errs = append(errs, asRoot(err))
-			continue
+// graceFlag declares --time, and gives what reads it.
+func graceFlag(cmd *cobra.Command) func() (*time.Duration, error) {
+	seconds := cmd.Flags().IntP("time", "t", 0, "`seconds` until SIGKILL (default: the container's own)")
+	return func() (*time.Duration, error) {
+		if !cmd.Flags().Changed("time") {
+			return nil, nil
 		}
-		stopped = append(stopped, name)
+		if *seconds < 0 || *seconds > int(maxGrace/time.Second) {
+			return nil, problem.New("write 0 to 86400", "--time %d is not a time span", *seconds)
+		}
+		return new(time.Duration(*seconds) * time.Second), nil
 	}
-	if a.format == formatJSON {
-		errs = append(errs, writeJSON(a.std.Out, map[string][]string{"stopped": stopped}))
-		return errors.Join(errs...)
+}
+
+const maxGrace = 24 * time.Hour
+
+// stopPatience is how long a supervisor may take to clean up after its
+// container, before it is killed and its warden does so.
+const stopPatience = 30 * time.Second
+
+// stop ends a container, and returns when it has ended. One that has is left.
+func (t target) stop(grace *time.Duration) error {
+	if t.foreground {
+		return sandbox.Stop(state.DefaultRoot, t.ID, grace)
 	}
-	for _, name := range stopped {
-		fmt.Fprintln(a.std.Out, printable(name))
+	if !t.state.Status.Active() {
+		return nil
 	}
-	return errors.Join(errs...)
+	r, longest := request{Verb: "stop"}, t.StopTimeout
+	if grace != nil {
+		longest = *grace
+		r.Grace = new(longest.Milliseconds())
+	}
+	conn, err := ask(t.book, t.ID, r)
+	if err != nil {
+		return t.settled(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(longest + stopPatience))
+	_, err = awaitEnd(conn)
+	return t.settled(err)
+}
+
+// settled passes over an error of a supervisor that has ended meanwhile.
+func (t target) settled(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return nil
+	}
+	_, s, gone := t.book.Get(t.ID)
+	if errors.Is(gone, ledger.ErrNotFound) || gone == nil && !s.Status.Active() {
+		return nil
+	}
+	return problem.New("kill its supervisor, which safe-run-supervisor in `ps ax` is, and run `safe-run gc`", "%s has not ended: %w", t.Name, err)
 }

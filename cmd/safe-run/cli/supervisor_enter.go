@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/ledger"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// enter writes the container into the ledger, when it is not there yet, and
+// checks that it still is what it was otherwise.
+func (s *supervisor) enter(p *prepared) error {
+	c := ledger.Container{
+		ID: s.order.ID, Name: s.o.Name, Created: time.Now().UTC(), Image: p.plan.Image.Reference, ImageDigest: p.plan.Image.Digest,
+		Command: sandbox.Program(p.plan), Profile: p.plan.Profile, Labels: s.o.Request.Labels, Restart: s.o.Restart,
+		AutoRemove: s.o.AutoRemove != nil && *s.o.AutoRemove, Terminal: s.o.TTY, OpenStdin: s.o.Stdin,
+		StopSignal: p.plan.Lifecycle.StopSignal, StopTimeout: p.plan.Lifecycle.StopTimeout, Log: s.o.Log, Args: s.o.Again,
+	}
+	s.stopSig, s.grace = stopSignal(c.StopSignal), c.StopTimeout
+	if s.entry != nil {
+		if was := s.entry.ImageDigest; was != "" && was != c.ImageDigest {
+			return problem.New("make a new one: safe-run rm "+s.entry.Name+", and run "+s.o.Image+" again",
+				"image %s is not the one that %s was made from (%.19s, now %.19s)", s.o.Image, s.entry.Name, was, c.ImageDigest)
+		}
+		return nil
+	}
+	var err error
+	if c.Dir, err = os.Getwd(); err != nil {
+		return err
+	}
+	if s.entry, err = s.book.Create(c); err != nil {
+		return err
+	}
+	s.first = ledger.State{Status: ledger.Created}
+	return s.begin()
+}
+
+// begin opens the log and the control socket.
+func (s *supervisor) begin() error {
+	log, err := ledger.OpenLog(s.entry.LogDir(), s.entry.Log)
+	if err != nil {
+		return err
+	}
+	listener, err := s.entry.Listen()
+	if err != nil {
+		return errors.Join(err, log.Close())
+	}
+	s.hub = newHub(log)
+	go s.serve(listener)
+	return nil
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/ledger"
+	"github.com/safe-run/safe-run/sandbox/state"
+)
+
+// row is one container of ps.
+type row struct {
+	ID      string            `json:"id"`
+	Name    string            `json:"name"`
+	Image   string            `json:"image"`
+	Profile string            `json:"profile"`
+	Command string            `json:"command,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Created time.Time         `json:"created"`
+	Status  ledger.Status     `json:"status"`
+	// Foreground says that it ends with whoever started it.
+	Foreground bool      `json:"foreground,omitempty"`
+	Started    time.Time `json:"started,omitzero"`
+	Finished   time.Time `json:"finished,omitzero"`
+	ExitCode   int       `json:"exitCode"`
+	Cause      string    `json:"cause,omitempty"`
+	Health     string    `json:"health,omitempty"`
+	Restarts   int       `json:"restarts,omitempty"`
+	Ports      []string  `json:"ports,omitempty"`
+	Damage     string    `json:"damage,omitempty"`
+}
+
+// listAll gives the containers of the ledger and those that run in the
+// foreground, the newest first; without all, those that run.
+func listAll(all bool) ([]row, error) {
+	book, err := ledger.Open("")
+	if err != nil {
+		return nil, err
+	}
+	kept, err := book.List()
+	if err != nil {
+		return nil, err
+	}
+	live, err := sandbox.List(state.DefaultRoot)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool, len(kept))
+	rows := make([]row, 0, len(kept)+len(live))
+	for _, k := range kept {
+		known[k.ID] = true
+		if all || k.State.Status.Active() {
+			rows = append(rows, keptRow(k))
+		}
+	}
+	for _, l := range live {
+		if !known[l.ID] {
+			rows = append(rows, liveRow(l))
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return b.Created.Compare(a.Created) })
+	return rows, nil
+}
+
+func keptRow(k ledger.Listed) row {
+	r := row{
+		ID: k.ID, Name: k.Name, Image: k.Image, Profile: k.Profile, Command: strings.Join(k.Command, " "), Labels: k.Labels,
+		Created: k.Created, Status: k.State.Status, Started: k.State.Started, Finished: k.State.Finished, ExitCode: k.State.ExitCode,
+		Cause: k.State.Cause, Health: k.State.Health, Restarts: k.State.Restarts,
+	}
+	if k.State.Status.Active() {
+		r.Ports = k.Ports
+	}
+	if k.Damage != nil {
+		r.Damage = k.Damage.Error()
+	}
+	return r
+}
+
+func liveRow(l sandbox.Info) row {
+	return row{
+		ID: l.ID, Name: l.Name, Image: l.Image, Profile: l.Profile, Command: l.Command, Created: l.Created, Started: l.Created,
+		Status: ledger.Status(l.Status), Ports: l.Ports, Foreground: true,
+	}
+}

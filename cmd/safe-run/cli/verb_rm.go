@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/ledger"
+	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// rmVerb is `safe-run rm NAME...`.
+func (a *app) rmVerb() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "rm [flags] NAME|ID...", Short: "remove containers that have ended, with their logs", GroupID: groupManage,
+		Example:               "  safe-run rm job\n  safe-run rm -f $(safe-run ps -aq)",
+		Args:                  arguments(1, -1, "NAME"),
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     completeContainers,
+	}
+	force := cmd.Flags().BoolP("force", "f", false, "kill it first when it runs")
+	cmd.Flags().BoolP("volumes", "v", false, "")
+	cmd.Flags().Lookup("volumes").Hidden = true // there are none of a container's own
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.forEach("removed", args, func(ref string) error { return remove(ref, *force) })
+	}
+	return cmd
+}
+
+// remove forgets a container.
+func remove(ref string, force bool) error {
+	t, err := locate(ref)
+	switch {
+	case force && (errors.Is(err, ledger.ErrDamaged) || errors.Is(err, ledger.ErrNotFound)):
+		return removeDamaged(ref)
+	case err != nil:
+		return err
+	case (t.foreground || t.state.Status.Active()) && !force:
+		return problem.New("stop it first: safe-run stop "+t.Name+"; or kill it too: safe-run rm -f "+t.Name, "%s cannot be removed: it is %s", t.Name, t.state.Status)
+	case t.foreground:
+		return sandbox.Signal(state.DefaultRoot, t.ID, sigKill)
+	case t.state.Status.Active():
+		if err := t.kill(sigKill); err != nil {
+			return err
+		}
+	}
+	return t.forget()
+}
+
+// removeDamaged removes what is left of a record, or was never made to the end.
+func removeDamaged(ref string) error {
+	book, err := ledger.Open("")
+	if err != nil {
+		return err
+	}
+	id, err := book.Resolve(ref)
+	if err != nil {
+		return err
+	}
+	return book.Remove(id)
+}
+
+// forgetPatience is how long a supervisor takes between its container's end
+// and its own.
+const forgetPatience = 5 * time.Second
+
+// forget removes a container from the ledger, with what its supervisor left if
+// it was killed.
+func (t target) forget() error {
+	if err := sandbox.Leftover(state.DefaultRoot, t.ID); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(forgetPatience); ; time.Sleep(5 * time.Millisecond) {
+		err := t.book.Remove(t.ID)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound):
+			return nil // it was made with --rm
+		case errors.Is(err, ledger.ErrRunning) && time.Now().Before(deadline):
+			continue
+		case errors.Is(err, ledger.ErrRunning):
+			return problem.New("try again", "%s is just being started", t.Name)
+		}
+		return err
+	}
+}

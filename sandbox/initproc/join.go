@@ -1,0 +1,48 @@
+package initproc
+
+import (
+	"errors"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// introduce is what a further process of a container does first, when it is in
+// the namespaces and is still ours: it hands a pidfd of itself to whoever
+// started it and waits for leave to go on. That one looks whether the
+// container is still the one that was meant, and makes sure that this process
+// ends with it. When it has gone in the meantime there is no answer.
+//
+// A socket of another kind is libcontainer's own --pidfd-socket, and left to it.
+func introduce() error {
+	const variable = "_LIBCONTAINER_PIDFD_SOCK"
+	socket, err := strconv.Atoi(os.Getenv(variable))
+	if err != nil {
+		return nil
+	}
+	kind, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind != unix.SOCK_SEQPACKET {
+		return nil
+	}
+	defer unix.Close(socket)
+	os.Unsetenv(variable)
+	self, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return os.NewSyscallError("pidfd_open", err)
+	}
+	defer unix.Close(self)
+	if err := unix.Sendmsg(socket, []byte{0}, unix.UnixRights(self), nil, 0); err != nil {
+		return os.NewSyscallError("sendmsg", err)
+	}
+	for {
+		n, err := unix.Read(socket, make([]byte, 1))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n != 1 {
+			return errors.New("who started this process is gone")
+		}
+		return nil
+	}
+}

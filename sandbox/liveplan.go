@@ -1,0 +1,68 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// planFile is what is kept of a plan while its sandbox runs, beside the record.
+const planFile = "plan.json"
+
+// mostPlan bounds it.
+const mostPlan = 4 << 20
+
+// keepPlan writes a plan down for those who join or look at the sandbox. The
+// filter, most of a plan, is left out: libcontainer's own state has it.
+func keepPlan(dir string, plan *spec.Plan, ports []spec.Port) error {
+	short, oci, linux := *plan, *plan.OCI, *plan.OCI.Linux
+	linux.Seccomp = nil
+	oci.Linux, short.OCI, short.Network.Publish = &linux, &oci, ports
+	data, err := json.Marshal(short)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, planFile), data, 0o600)
+}
+
+func (l *Live) readPlan() (*spec.Plan, error) {
+	plan, err := readPlan(l.store.Dir(l.record.ID))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, notRunning(l.record.Name)
+	}
+	if err != nil {
+		return nil, problem.New("stop it, and start it again", "what is known of %s cannot be read: %w", l.record.Name, err)
+	}
+	return plan, nil
+}
+
+func readPlan(dir string) (*spec.Plan, error) {
+	f, err := os.Open(filepath.Join(dir, planFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, mostPlan+1))
+	if err != nil {
+		return nil, err
+	}
+	var plan spec.Plan
+	if len(data) > mostPlan {
+		err = errors.New("it is too large")
+	} else {
+		err = json.Unmarshal(data, &plan)
+	}
+	if err == nil && (plan.OCI == nil || plan.OCI.Process == nil || plan.OCI.Linux == nil || plan.OCI.Linux.Resources == nil) {
+		err = errors.New("it is not whole")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", planFile, err)
+	}
+	return &plan, nil
+}

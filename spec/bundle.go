@@ -1,0 +1,321 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// BundleInput is a bundle about to run, as a container engine wrote it.
+type BundleInput struct {
+	OCI     *specs.Spec
+	Profile profiles.Profile
+	Host    Host
+	// Strip leaves out what the bundle asks and the profile forbids, where it can
+	// be left out; without it that is an error.
+	Strip bool
+	// HostNamespaces are the kinds that the bundle joins by a path and that are
+	// the host's own.
+	HostNamespaces []specs.LinuxNamespaceType
+}
+
+// Met is what a bundle came to: the spec to run, and what later execs and
+// updates are met with.
+type Met struct {
+	OCI       *specs.Spec `json:"-"`
+	Decisions []Decision  `json:"-"`
+	// Stripped are those decisions that took away what the bundle asked for.
+	Stripped []Decision `json:"-"`
+
+	Profile string                `json:"profile"`
+	Process *specs.Process        `json:"process"`
+	Limits  *specs.LinuxResources `json:"limits"`
+	// Replaced is the user that the bundle asked for and the profile took away.
+	Replaced *specs.User `json:"replaced,omitempty"`
+}
+
+const fromBundle = "bundle"
+
+// MeetBundle is the meet of a bundle and a profile: never looser than either.
+// Sets are intersected, limits are the smaller ones, restrictions are united.
+// What cannot be met half way (a device, a mount, a namespace of the host) is an
+// error, or left out. What belongs to the engine stays its own: the network, the
+// hooks, the security label, and the path of the control group.
+func MeetBundle(in BundleInput) (*Met, error) {
+	if err := profiles.Validate(in.Profile); err != nil {
+		return nil, err
+	}
+	oci, err := ownCopy(in.OCI)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{OCI: oci, Profile: in.Profile.Metadata.Name}
+	m := &meeter{compiler: compiler{in: Input{Profile: in.Profile, Host: in.Host}, plan: plan}, bundle: in}
+	m.oci, m.linux = oci, oci.Linux
+	for _, step := range []func() error{
+		m.meetNamespaces, m.meetUser, m.meetProcess, m.meetRootfs, m.meetMounts, m.meetPaths, m.meetDevices,
+		m.meetResources, m.meetAnnotations, m.meetSeccomp,
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return &Met{
+		OCI: oci, Decisions: m.plan.Decisions, Stripped: m.stripped, Profile: in.Profile.Metadata.Name,
+		Process: oci.Process, Limits: m.limits(), Replaced: m.replaced,
+	}, nil
+}
+
+// ownCopy is a spec that can be changed, with every part that is met.
+func ownCopy(oci *specs.Spec) (*specs.Spec, error) {
+	data, err := json.Marshal(oci)
+	if err != nil {
+		return nil, err
+	}
+	out := &specs.Spec{}
+	if err := json.Unmarshal(data, out); err != nil {
+		return nil, err
+	}
+	if out.Process == nil {
+		return nil, problem.New("write process: {...} into its config.json", "the bundle has no process")
+	}
+	if out.Root == nil {
+		out.Root = &specs.Root{}
+	}
+	if out.Linux == nil {
+		out.Linux = &specs.Linux{}
+	}
+	if out.Linux.Resources == nil {
+		out.Linux.Resources = &specs.LinuxResources{}
+	}
+	return out, nil
+}
+
+// meeter is a bundle on its way. It shares with the compiler what both decide.
+type meeter struct {
+	compiler
+	bundle   BundleInput
+	replaced *specs.User
+	stripped []Decision
+	closed   bool // the bundle's root could be written to
+}
+
+// conflict is something that the bundle asks and the profile forbids. strip
+// takes it out of the spec; instead says what is there then.
+func (m *meeter) conflict(d Decision, strip func()) error {
+	if !m.bundle.Strip {
+		return problem.New("ask for less, have the profile allow it, or write onConflict: strip into oci.yaml",
+			"the bundle asks for %s, which profile %s does not allow (%s): %s", clip(d.Setting), m.in.Profile.Metadata.Name, d.Source, d.Why)
+	}
+	strip()
+	d.Setting = clip(d.Setting)
+	m.stripped = append(m.stripped, d)
+	return nil
+}
+
+// accepts says whether the profile accepts a weakening by name.
+func (m *meeter) accepts(name string) bool {
+	return slices.ContainsFunc(m.in.Profile.Accept, func(a profiles.Accept) bool { return a.Name == name })
+}
+
+// isolated are the namespaces that a container has of its own, or shares with
+// those of its pod, but not with the host. Of the kinds that a pod never shares
+// a container has its own.
+var isolated = []struct {
+	kind   specs.LinuxNamespaceType
+	shared bool
+	why    string
+}{
+	{specs.MountNamespace, false, "every mount of the host would be seen"},
+	{specs.PIDNamespace, true, "every process of the host would be seen, and could be signalled"},
+	{specs.IPCNamespace, true, "shared memory of the host's programs could be read"},
+	{specs.UTSNamespace, true, "the host's name could be changed"},
+	{specs.NetworkNamespace, true, "services that listen on the host only could be reached"},
+}
+
+func (m *meeter) meetNamespaces() error {
+	for _, want := range isolated {
+		at := slices.IndexFunc(m.linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == want.kind })
+		host := at < 0 || slices.Contains(m.bundle.HostNamespaces, want.kind)
+		if !host && (want.shared || m.linux.Namespaces[at].Path == "") {
+			continue
+		}
+		err := m.conflict(Decision{
+			Setting: "the host's " + string(want.kind) + " namespace", Value: "one of its own", Source: fromSafeRun, Why: want.why,
+		}, func() {
+			if at >= 0 {
+				m.linux.Namespaces[at].Path = ""
+				return
+			}
+			m.linux.Namespaces = append(m.linux.Namespaces, specs.LinuxNamespace{Type: want.kind})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	m.decide(Decision{
+		Setting: "network", Value: "the engine's", Source: fromBundle,
+		Weakens: "network.egress of the profile is not enforced: the container is on a network that its engine made",
+	})
+	return m.meetUserNamespace()
+}
+
+// meetUserNamespace cannot add one: the files of the container belong to the ids
+// that its engine gave them.
+func (m *meeter) meetUserNamespace() error {
+	at := slices.IndexFunc(m.linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.UserNamespace })
+	own := at >= 0 && !slices.Contains(m.bundle.HostNamespaces, specs.UserNamespace)
+	if own && m.linux.Namespaces[at].Path == "" {
+		hostRoot := func(l specs.LinuxIDMapping) bool { return l.HostID == 0 && l.Size > 0 }
+		own = !slices.ContainsFunc(m.linux.UIDMappings, hostRoot) && !slices.ContainsFunc(m.linux.GIDMappings, hostRoot)
+	}
+	if own {
+		return nil
+	}
+	if !m.accepts(profiles.WeakUserNamespace) {
+		return problem.New(
+			"run dockerd with --userns-remap, podman with --userns=auto, a pod with hostUsers: false; or write accept: [{name: user-namespace, why: ...}] into the profile",
+			"the bundle has no user namespace of its own, which profile %s asks for, and one cannot be added here", m.in.Profile.Metadata.Name)
+	}
+	m.decide(Decision{
+		Setting: "user namespace", Value: "none", Source: m.source(entry("accept", profiles.WeakUserNamespace)),
+		Why:     m.why(entry("accept", profiles.WeakUserNamespace), "the engine gave the container none"),
+		Weakens: "ids inside are the host's own ids",
+	})
+	return nil
+}
+
+// meetUser holds the first process to a user that the profile allows.
+func (m *meeter) meetUser() error {
+	p, user := m.in.Profile.Process, &m.oci.Process.User
+	uid, gid := uint32(or(p.RunAsUser, defaultID)), uint32(or(p.RunAsGroup, defaultID))
+	if or(p.UserFrom, profiles.UserFromImage) == profiles.UserFromProfile {
+		m.replaced = new(*user)
+		*user = specs.User{UID: uid, GID: gid, Umask: user.Umask}
+	}
+	rootOK := p.Root != nil && or(p.Root.Allow, false)
+	if rootOK || user.UID != 0 && user.GID != 0 && !slices.Contains(user.AdditionalGids, 0) {
+		return nil
+	}
+	return m.conflict(Decision{
+		Setting: "user root", Value: fmt.Sprintf("%d:%d", uid, gid), Source: m.source("process.root"),
+		Why: "root inside owns every file of the container",
+	}, func() {
+		if m.replaced == nil {
+			m.replaced = new(*user)
+		}
+		if user.UID == 0 {
+			user.UID = uid
+		}
+		if user.GID == 0 {
+			user.GID = gid
+		}
+		user.AdditionalGids = slices.DeleteFunc(user.AdditionalGids, func(g uint32) bool { return g == 0 })
+	})
+}
+
+// meetProcess holds the first process to what the profile leaves it.
+func (m *meeter) meetProcess() error {
+	p := m.oci.Process
+	var allowed []string
+	for _, c := range m.in.Profile.Process.Capabilities {
+		allowed = append(allowed, "CAP_"+c.Name)
+	}
+	p.Capabilities = meetCapabilities(p.Capabilities, allowed)
+	m.decide(Decision{
+		Setting: "capabilities", Value: listOr(p.Capabilities.Bounding, "none"), Source: m.source("process.capabilities"),
+		Why: "those that both the bundle and the profile give",
+	})
+	p.NoNewPrivileges = true
+	m.decide(Decision{Setting: "no_new_privs", Value: "set", Source: fromSafeRun, Why: "setuid programs and file capabilities give nothing"})
+	if adj := m.in.Profile.Process.OOMScoreAdj; adj != nil && (p.OOMScoreAdj == nil || *p.OOMScoreAdj < int(*adj)) {
+		p.OOMScoreAdj = new(int(*adj))
+	}
+	// The compiler's limits are those of the profile on this host.
+	asked := p.Rlimits
+	p.Rlimits = nil
+	if err := m.rlimits(); err != nil {
+		return err
+	}
+	p.Rlimits = meetRlimits(asked, p.Rlimits)
+	return nil
+}
+
+// meetCapabilities leaves of every set what is allowed. Without any sets a
+// runtime gives all that it has itself.
+func meetCapabilities(asked *specs.LinuxCapabilities, allowed []string) *specs.LinuxCapabilities {
+	if asked == nil {
+		asked = &specs.LinuxCapabilities{Bounding: allowed, Effective: allowed, Permitted: allowed}
+	}
+	meet := func(set []string) []string {
+		out := []string{}
+		for _, name := range set {
+			if slices.Contains(allowed, strings.ToUpper(name)) && !slices.Contains(out, strings.ToUpper(name)) {
+				out = append(out, strings.ToUpper(name))
+			}
+		}
+		return out
+	}
+	return &specs.LinuxCapabilities{
+		Bounding: meet(asked.Bounding), Effective: meet(asked.Effective), Permitted: meet(asked.Permitted),
+		Inheritable: meet(asked.Inheritable), Ambient: meet(asked.Ambient),
+	}
+}
+
+// meetRlimits keeps the smaller of two limits, and those that only one has.
+func meetRlimits(a, b []specs.POSIXRlimit) []specs.POSIXRlimit {
+	var out []specs.POSIXRlimit
+	for _, l := range slices.Concat(a, b) {
+		at := slices.IndexFunc(out, func(have specs.POSIXRlimit) bool { return have.Type == l.Type })
+		if at < 0 {
+			out = append(out, l)
+			continue
+		}
+		out[at].Hard = min(out[at].Hard, l.Hard)
+		out[at].Soft = min(out[at].Soft, l.Soft, out[at].Hard)
+	}
+	return out
+}
+
+func (m *meeter) meetRootfs() error {
+	if or(m.in.Profile.Rootfs.ReadOnly, true) && !m.oci.Root.Readonly {
+		m.oci.Root.Readonly, m.closed = true, true
+		m.decide(Decision{
+			Setting: "rootfs", Value: "read-only", Source: m.source("rootfs.readOnly"), Why: "what is broken into cannot be made to stay",
+		})
+	}
+	switch m.linux.RootfsPropagation {
+	case "shared", "rshared":
+		return m.conflict(Decision{
+			Setting: "rootfsPropagation " + m.linux.RootfsPropagation, Value: "rslave", Source: fromSafeRun,
+			Why: "mounts made inside would appear on the host",
+		}, func() { m.linux.RootfsPropagation = "rslave" })
+	}
+	return nil
+}
+
+func (m *meeter) meetPaths() error {
+	p := m.in.Profile.Paths
+	m.linux.MaskedPaths = union(union(p.Masked, alwaysMasked), m.linux.MaskedPaths)
+	m.linux.ReadonlyPaths = union(union(p.ReadOnly, alwaysReadOnly), m.linux.ReadonlyPaths)
+	m.linux.ReadonlyPaths = slices.DeleteFunc(m.linux.ReadonlyPaths, func(at string) bool {
+		return slices.Contains(m.linux.MaskedPaths, at)
+	})
+	return nil
+}
+
+// meetSeccomp lets through what both filters do.
+func (m *meeter) meetSeccomp() error {
+	asked := m.linux.Seccomp
+	if err := m.seccomp(); err != nil {
+		return err
+	}
+	m.linux.Seccomp = meetFilters(m.linux.Seccomp, asked)
+	return nil
+}
