@@ -111,7 +111,7 @@ func FuzzScope(f *testing.F) {
 
 // FuzzRepository writes names in one way: writing them again changes nothing.
 func FuzzRepository(f *testing.F) {
-	for _, seed := range []string{"nginx", "docker.io/nginx", "GHCR.io:443/acme/app", "localhost/x", "a//b", "[::1]:5000/x"} {
+	for _, seed := range []string{"nginx", "docker.io/nginx", "GHCR.io:443/acme/app", "localhost/x", "a//b", "[::1]:5000/x", "0.0:443:443/00", "[::1]:443:443/x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

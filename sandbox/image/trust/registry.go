@@ -90,6 +90,10 @@ func repositoryName(s string) (string, bool) {
 	if !found || !isHost(strings.ToLower(registry)) {
 		registry, path = "docker.io", s
 	}
+	// As it is written: without the default port, "a.b:443:443" would be one.
+	if !host.MatchString(strings.ToLower(registry)) {
+		return "", false
+	}
 	if registry = hostName(registry); registry == "docker.io" && !strings.Contains(path, "/") {
 		path = "library/" + path
 	}
@@ -98,5 +102,5 @@ func repositoryName(s string) (string, bool) {
 			return "", false
 		}
 	}
-	return registry + "/" + path, host.MatchString(registry)
+	return registry + "/" + path, true
 }
