@@ -37,6 +37,8 @@ func newTopology(t *testing.T) topology {
 		ip(t, "netns", "add", name)
 		t.Cleanup(func() { ip(t, "netns", "del", name) })
 		ip(t, "-n", name, "link", "set", "lo", "up")
+		// A new namespace is a router where the host is one.
+		ip(t, "netns", "exec", name, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/conf/all/forwarding")
 	}
 	ip(t, "-n", top.host, "link", "add", "up0", "type", "veth", "peer", "name", "down0", "netns", top.world)
 	ip(t, "-n", top.host, "addr", "add", hostAddress+"/24", "dev", "up0")

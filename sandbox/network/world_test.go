@@ -47,6 +47,11 @@ var (
 const hostService = "9000"
 
 func buildWorld() (err error) {
+	// A new network namespace has the settings of the host's own, which is a
+	// router where docker was ever started.
+	if err := writeSysctl("ipv4/conf/all/forwarding", "0"); err != nil {
+		return err
+	}
 	if outside, err = startPeer(false); err != nil {
 		return err
 	}
