@@ -459,7 +459,13 @@ func TestForegroundVerbs(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if s := y.becomes(t, name, "running"); !s.Foreground || s.Command != "sleep 100" {
+		s := y.becomes(t, name, "running")
+		// It is listed as soon as it has its name; what it runs follows when
+		// its plan is made.
+		for deadline := time.Now().Add(5 * time.Second); s.Command == "" && time.Now().Before(deadline); s = y.see(t, name) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if !s.Foreground || s.Command != "sleep 100" {
 			t.Errorf("ps: %+v", s)
 		}
 		if got := y.run(t, "logs", name); got.code != 1 || !strings.Contains(got.err, "foreground") {
@@ -467,7 +473,7 @@ func TestForegroundVerbs(t *testing.T) {
 		}
 		y.must(t, append(verb, name)...)
 		_ = cmd.Wait()
-		if s := y.see(t, name); s.ID != "" {
+		if s = y.see(t, name); s.ID != "" {
 			t.Errorf("after %s: %+v", verb[0], s)
 		}
 	}
