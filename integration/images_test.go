@@ -150,7 +150,7 @@ func TestSpecIsTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range []string{"proc", "sys", "dev", "run"} {
-		if err := os.Mkdir(filepath.Join(root, dir), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

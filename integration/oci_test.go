@@ -245,7 +245,7 @@ func TestOCIPodman(t *testing.T) {
 	if err != nil {
 		t.Skip("NOT CHECKED: podman with safe-run-oci: ", err)
 	}
-	dir := t.TempDir()
+	dir := patientDir(t)
 	busyboxRoot(t, filepath.Join(dir, "root"))
 	call := func(args ...string) (int, string) {
 		all := append([]string{
@@ -278,4 +278,25 @@ func TestOCIPodman(t *testing.T) {
 			t.Errorf("%q: %d, %s", c.args, code, out)
 		}
 	}
+}
+
+// patientDir is a temporary directory that is removed once nobody writes to it
+// any more: podman's monitor outlives podman for a moment.
+func patientDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "integration-podman-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			if err = os.RemoveAll(dir); err == nil || time.Now().After(deadline) {
+				break
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
