@@ -1,6 +1,7 @@
 // Command report reads the output of go test -json and prints what a person
 // needs: what failed, in full; what took long; what was not checked and why;
-// and last, go test's own closing line of each package.
+// go test's own closing line of each package; and last, because the end of a log
+// is what is read first, what failed once more in short.
 //
 //	go test -json ./... | go run ./integration/report
 //
@@ -38,12 +39,13 @@ type event struct {
 
 // report is what has been seen so far.
 type report struct {
-	out     io.Writer
-	output  map[string][]string // by package and test
-	closing []string            // go test's own lines, "ok  ..." and "FAIL ..."
-	skipped []string
-	events  int
-	failed  bool
+	out      io.Writer
+	output   map[string][]string // by package and test
+	closing  []string            // go test's own lines, "ok  ..." and "FAIL ..."
+	skipped  []string
+	failures []string // name and the beginning of what it said
+	events   int
+	failed   bool
 }
 
 func main() {
@@ -104,9 +106,22 @@ func (r *report) line(line string) {
 		// nothing to say themselves.
 		if own := r.own(name); own != "" {
 			fmt.Fprintf(r.out, "--- failed: %s (%.1fs)\n%s", name, e.Elapsed, own)
+			r.failures = append(r.failures, name+": "+beginning(own))
 		}
 		delete(r.output, name)
 	}
+}
+
+// shortFailure is how much of a failure is said twice.
+const shortFailure = 600
+
+// beginning is the first lines of what a test said, in one line.
+func beginning(own string) string {
+	words := strings.Join(strings.Fields(own), " ")
+	if len(words) > shortFailure {
+		words = strings.ToValidUTF8(words[:shortFailure], "") + " ..."
+	}
+	return words
 }
 
 // closingLine matches go test's line for a whole package.
@@ -161,6 +176,12 @@ func (r *report) finish() bool {
 	fmt.Fprintln(r.out)
 	for _, line := range r.closing {
 		fmt.Fprint(r.out, line)
+	}
+	if len(r.failures) > 0 {
+		fmt.Fprintf(r.out, "\nFAILED (%d):\n", len(r.failures))
+		for _, line := range r.failures {
+			fmt.Fprintln(r.out, "  "+line)
+		}
 	}
 	return !r.failed
 }

@@ -35,7 +35,7 @@ func TestReport(t *testing.T) {
 				`{"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}`,
 				`{"Action":"fail","Package":"p"}`,
 			},
-			want: []string{"failed: p TestB", "got 2, want 3", "FAIL\tp\t0.1s"},
+			want: []string{"failed: p TestB", "got 2, want 3", "FAIL\tp\t0.1s", "FAILED (1)", "p TestB: b_test.go:9: got 2, want 3"},
 		},
 		{
 			name: "a test that failed only by its subtests is not repeated",
