@@ -223,13 +223,17 @@ func TestExecSignals(t *testing.T) {
 	if line != "ready" {
 		t.Fatal(line)
 	}
-	for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGINT, syscall.SIGTERM} {
+	// One after the other: those that wait together have no order.
+	for sig, name := range map[syscall.Signal]string{syscall.SIGUSR1: "SIGUSR1", syscall.SIGINT: "SIGINT"} {
 		if err := exec.cmd.Process.Signal(sig); err != nil {
 			t.Fatal(err)
 		}
+		if got := exec.next(t); got != name {
+			t.Errorf("sent %s, the program got %s", name, got)
+		}
 	}
-	if got := exec.wait(); !strings.Contains(got.out, "SIGINT") || got.code != 0 {
-		t.Errorf("exit code %d, %q\n%s", got.code, got.out, got.err)
+	if got := exec.end(t, syscall.SIGTERM); got.out != "SIGTERM" || got.code != 0 {
+		t.Errorf("after SIGTERM: exit code %d, %q\n%s", got.code, got.out, got.err)
 	}
 	for _, user := range []string{"65532", "app"} {
 		exec, _ = begin(t, launcher(t, "exec", "-u", user, container, "/peek", "sleep", "5m"))

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/safe-run/safe-run/integration/leaks"
@@ -22,6 +24,9 @@ func TestMain(m *testing.M) {
 }
 
 func suite(m *testing.M) int {
+	// A signal that is ignored here, as under nohup(1), would be in every
+	// launcher; one that is caught has its default in them.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	before := leaks.Take()
 	var err error
 	if scratch, err = os.MkdirTemp("", "integration"); err != nil {
