@@ -14,6 +14,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/event"
 )
 
 // Cmd is a plan about to run, in the shape of exec.Cmd: fill in the exported
@@ -29,6 +30,10 @@ type Cmd struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
+	// OnDenial is told of each kind of denial the first time it happens. It may
+	// be nil, and must not block.
+	OnDenial func(event.Denial)
+
 	// Ports are the published ports with those that were chosen, after Start.
 	Ports []spec.Port
 
@@ -36,6 +41,7 @@ type Cmd struct {
 	ports     *network.Reservation
 	link      *network.Attachment
 	io        *stdio
+	denials   *denials // nil where nobody counts them
 	terminal  *os.File
 	asked     atomic.Int32 // the last signal sent
 	killed    atomic.Bool  // it was turned into SIGKILL
@@ -76,10 +82,14 @@ func (c *Cmd) reserve(context.Context) error {
 
 // create assembles the root and creates the container on the thread.
 func (c *Cmd) create(context.Context) error {
+	oci, err := c.listen(c.Plan.OCI)
+	if err != nil {
+		return err
+	}
 	cfg := runc.Config{
 		ID:      c.Lease.ID,
 		State:   c.Lease.store.RuntimeDir(c.Lease.ID),
-		OCI:     c.Plan.OCI,
+		OCI:     oci,
 		Systemd: c.Driver == "systemd",
 	}
 	var console *os.File
@@ -93,13 +103,12 @@ func (c *Cmd) create(context.Context) error {
 		console, cfg.Console = parent, child
 	} else {
 		uid, gid := c.hostUser()
-		var err error
 		if c.io, err = newStdio(c, uid, gid); err != nil {
 			return err
 		}
 		cfg.Stdin, cfg.Stdout, cfg.Stderr = c.io.child[0], c.io.child[1], c.io.child[2]
 	}
-	err := c.Lease.thread.Do(func() (err error) {
+	err = c.Lease.thread.Do(func() (err error) {
 		dir := c.Lease.store.RootfsDir(c.Lease.ID)
 		if cfg.Rootfs, err = rootfs.Assemble(c.Plan.Rootfs, dir, c.Lease.ids); err != nil {
 			return err
@@ -204,6 +213,7 @@ func (c *Cmd) Wait() (Exit, error) {
 	}
 	exit := newExit(status, c.container.Usage(), c.Plan.Limits)
 	exit.attribute(syscall.Signal(c.asked.Load()), c.killed.Load())
+	exit.Denials, exit.Traced = c.Denials()
 	if c.io != nil {
 		exit.OutputLost = c.io.lostOutput()
 	}
@@ -255,6 +265,9 @@ func (c *Cmd) Close() error {
 	}
 	if c.container != nil {
 		errs = append(errs, c.container.Destroy())
+	}
+	if c.denials != nil {
+		errs = append(errs, c.denials.close())
 	}
 	if c.terminal != nil {
 		c.terminal.Close()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/event"
 )
 
 // Cause is why a sandbox ended.
@@ -33,6 +34,9 @@ type Exit struct {
 	// PidsDenied counts forks that the pids limit refused.
 	PidsDenied uint64      `json:"pidsDenied,omitempty"`
 	Limits     spec.Limits `json:"limits"`
+	// Denials is what it was refused; Traced is false where nobody could count.
+	Denials []event.Denial `json:"denials,omitempty"`
+	Traced  bool           `json:"traced"`
 	// OutputLost says why not all that the container wrote was passed on, for
 	// example because a disk is full.
 	OutputLost error `json:"-"`

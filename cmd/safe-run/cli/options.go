@@ -49,6 +49,8 @@ type runOptions struct {
 	Again []string
 
 	Format format
+	// Explain tells of each denial when it happens.
+	Explain bool
 	// Quiet leaves out the line that tells how the container ended.
 	Quiet bool
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/probe"
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -162,6 +163,9 @@ func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 	if o.Stdin {
 		cmd.Stdin = std.In
 	}
+	if o.Explain {
+		cmd.OnDenial = func(d event.Denial) { tellDenial(std, o, d) }
+	}
 	return cmd
 }
 
@@ -196,10 +200,8 @@ func launcherError(err error) error {
 // tell prints why a program was killed, which its exit code does not say, and
 // turns the exit into ours.
 func tell(std IO, o runOptions, exit sandbox.Exit) error {
-	if line, hint := exit.Explain(); line != "" && !o.Quiet && o.Format == formatJSON {
-		_ = json.NewEncoder(std.Err).Encode(ended{exit, line, hint})
-	} else if line != "" && !o.Quiet {
-		report(std.Err, paletteFor(std.Err), problem.New(hint, "%s", line))
+	if !o.Quiet {
+		tellWhy(std, o, exit)
 	}
 	if exit.OutputLost != nil {
 		return lostOutput(exit)
@@ -208,6 +210,29 @@ func tell(std IO, o runOptions, exit sandbox.Exit) error {
 		return nil
 	}
 	return &exitError{Code: exit.Code}
+}
+
+// tellWhy prints how a container ended, as far as its exit code does not say
+// it, and what it was refused.
+func tellWhy(std IO, o runOptions, exit sandbox.Exit) {
+	line, hint := exit.Explain()
+	denied := exit.Denials
+	if !o.Explain {
+		denied = worthTelling(exit)
+	}
+	if o.Format == formatJSON {
+		if line != "" || len(denied) > 0 {
+			_ = json.NewEncoder(std.Err).Encode(ended{exit, line, hint})
+		}
+		return
+	}
+	if line != "" {
+		report(std.Err, paletteFor(std.Err), problem.New(hint, "%s", line))
+	}
+	if o.Explain {
+		return // each was told when it happened
+	}
+	tellDenials(std.Err, denied)
 }
 
 // lostOutput fails a run whose output is not all there: a backup that was
@@ -224,7 +249,7 @@ func lostOutput(exit sandbox.Exit) error {
 // ended is how a container ended, in JSON.
 type ended struct {
 	sandbox.Exit
-	Message string `json:"message"`
+	Message string `json:"message,omitempty"`
 	Hint    string `json:"hint,omitempty"`
 }
 

@@ -81,6 +81,7 @@ var runFlags = []runFlag{
 	{"log-opt", "", "max-size=SIZE", groupLife, "with -d, size of a file of the log, and how many there are: max-size=10m, max-file=3", (*runBuilder).logOpt},
 	{"log-driver", "", "json-file", "", "", (*runBuilder).logDriver},
 	{"rm", "", "", groupLife, "remove the container when it ends; always so without -d", (*runBuilder).remove},
+	{"explain", "", "", groupLife, "say what is refused the moment it happens, and all of it at the end", toggle(func(b *runBuilder) *bool { return &b.o.Explain })},
 	{"quiet", "q", "", groupLife, "do not say how the container ended", toggle(func(b *runBuilder) *bool { return &b.o.Quiet })},
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -182,6 +183,7 @@ func (s *supervisor) once(ctx context.Context, ready *sandbox.Readiness, restart
 	err = errors.Join(explainExec(cmd.Plan, err), cmd.Close())
 	end.ExitCode, end.OOMKilled = exit.Code, exit.Cause == sandbox.CauseOOM
 	end.Cause, end.Hint = exit.Explain()
+	_ = sandbox.SaveDenials(filepath.Join(s.book.Dir(s.order.ID), sandbox.DenialsFile), exit.Denials)
 	return end, err
 }
 

@@ -1,0 +1,149 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/sandbox/trace"
+	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/event"
+	"github.com/safe-run/safe-run/spec/seccomp"
+)
+
+// The files of a running sandbox's denials: where its filters report, and what
+// was counted.
+const (
+	denialsSocket = "denials.sock"
+	// DenialsFile is also what the ledger keeps.
+	DenialsFile = "denials.json"
+)
+
+// mostDenials bounds DenialsFile.
+const mostDenials = 4 << 20
+
+// denials is what one sandbox is refused.
+type denials struct {
+	tally    *trace.Tally
+	listener *trace.Listener
+	file     string
+
+	mu   sync.Mutex
+	soon *time.Timer // writes the file; nil when nothing is to be written
+}
+
+// savedAfter is how long the file may lag behind.
+const savedAfter = 500 * time.Millisecond
+
+// listen makes the filter of oci report what it refuses. It gives oci itself
+// where there is no filter, or where the kernel has no such reports; nothing is
+// refused less for that.
+func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
+	if oci.Linux.Seccomp == nil || !trace.Available() {
+		return oci, nil
+	}
+	filter, answers := seccomp.Notified(oci.Linux.Seccomp)
+	d := &denials{tally: trace.NewTally(answers), file: filepath.Join(c.Lease.store.Dir(c.Lease.ID), DenialsFile)}
+	d.tally.New = func(denial event.Denial) {
+		d.saveSoon()
+		if c.OnDenial != nil {
+			c.OnDenial(denial)
+		}
+	}
+	d.tally.More = d.saveSoon
+	filter.ListenerPath = filepath.Join(c.Lease.store.Dir(c.Lease.ID), denialsSocket)
+	var err error
+	if d.listener, err = trace.Listen(filter.ListenerPath, d.tally); err != nil {
+		return nil, err
+	}
+	c.denials = d
+	with, linux := *oci, *oci.Linux
+	linux.Seccomp = filter
+	with.Linux = &linux
+	return &with, nil
+}
+
+// Denials gives what the sandbox was refused so far; traced is false where
+// nobody could count.
+func (c *Cmd) Denials() (list []event.Denial, traced bool) {
+	if c.denials == nil {
+		return nil, false
+	}
+	return c.denials.tally.Denials(), true
+}
+
+func (d *denials) close() error {
+	d.mu.Lock()
+	if d.soon != nil {
+		d.soon.Stop()
+	}
+	d.mu.Unlock()
+	return d.listener.Close()
+}
+
+// saveSoon writes the file a moment later, once for all that comes until then.
+func (d *denials) saveSoon() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.soon == nil {
+		d.soon = time.AfterFunc(savedAfter, d.save)
+	}
+}
+
+func (d *denials) save() {
+	d.mu.Lock()
+	d.soon = nil
+	d.mu.Unlock()
+	// What cannot be written is still told at the end.
+	_ = SaveDenials(d.file, d.tally.Denials())
+}
+
+// SaveDenials writes denials to a file, whole or not at all.
+func SaveDenials(path string, list []event.Denial) error {
+	data, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	part := path + ".part"
+	if err := os.WriteFile(part, data, 0o600); err != nil {
+		return errors.Join(err, os.Remove(part))
+	}
+	return os.Rename(part, path)
+}
+
+// LoadDenials reads what SaveDenials wrote; none when there is no file.
+func LoadDenials(path string) ([]event.Denial, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var list []event.Denial
+	return list, json.NewDecoder(io.LimitReader(f, mostDenials)).Decode(&list)
+}
+
+// Denials gives what a running sandbox was refused so far, up to a moment ago.
+func (l *Live) Denials() ([]event.Denial, error) {
+	return LoadDenials(filepath.Join(l.store.Dir(l.record.ID), DenialsFile))
+}
+
+// Tracer names what tells of denials on this host, for people.
+func Tracer(plan *spec.Plan) string {
+	switch {
+	case plan.OCI.Linux.Seccomp == nil:
+		return "none: there is no filter"
+	case !trace.Available():
+		return "none: the kernel has no seccomp notifications (Linux 5.7), or safe-run itself runs under a filter"
+	}
+	return "seccomp notifications"
+}

@@ -1,0 +1,46 @@
+package trace
+
+import (
+	"sync"
+	"time"
+)
+
+// An answer costs the host some 20 microseconds, and whoever is refused waits
+// for it. A flood is answered no faster than this, which makes it cheap: the
+// flooder sleeps.
+const (
+	perSecond = 2000
+	burst     = 500
+)
+
+// pace is a bucket of answers that fills with time.
+type pace struct {
+	mu    sync.Mutex
+	now   func() time.Time
+	sleep func(time.Duration)
+	left  float64
+	last  time.Time
+}
+
+func newPace() *pace {
+	return &pace{now: time.Now, sleep: time.Sleep, left: burst, last: time.Now()}
+}
+
+// wait returns when there is an answer to give.
+func (p *pace) wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fill()
+	if p.left < 1 {
+		// Enough for many: a short sleep takes longer than it should.
+		p.sleep(20 * time.Millisecond)
+		p.fill()
+	}
+	p.left--
+}
+
+func (p *pace) fill() {
+	now := p.now()
+	p.left = min(burst, p.left+now.Sub(p.last).Seconds()*perSecond)
+	p.last = now
+}
