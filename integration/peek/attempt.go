@@ -14,14 +14,15 @@ import (
 // attempts are single system calls and ways to run code. Each that may be
 // killed runs in a child, so that the kill is a result.
 var attempts = map[string]command{
-	"call":    {"NAME|NUMBER [NUMBER|s:TEXT]...", call, 1},
-	"socket":  {"FAMILY TYPE PROTOCOL", socket, 3},
-	"exec":    {"DIR", execCopy, 1},
-	"execmem": {"", execMemory, 0},
-	"int80":   {"", func([]string) (string, error) { return guarded("int80-here") }, 0},
-	"x32":     {"", func([]string) (string, error) { return guarded("call", "0x40000027") }, 0},
-	"userns":  {"", func([]string) (string, error) { return cloneInto(unix.CLONE_NEWUSER) }, 0},
-	"keyring": {"", keyring, 0},
+	"call":       {"NAME|NUMBER [NUMBER|s:TEXT]...", call, 1},
+	"floodcalls": {"N", floodCalls, 1},
+	"socket":     {"FAMILY TYPE PROTOCOL", socket, 3},
+	"exec":       {"DIR", execCopy, 1},
+	"execmem":    {"", execMemory, 0},
+	"int80":      {"", func([]string) (string, error) { return guarded("int80-here") }, 0},
+	"x32":        {"", func([]string) (string, error) { return guarded("call", "0x40000027") }, 0},
+	"userns":     {"", func([]string) (string, error) { return cloneInto(unix.CLONE_NEWUSER) }, 0},
+	"keyring":    {"", keyring, 0},
 	"int80-here": {"", func([]string) (string, error) {
 		if !hasInt80 {
 			return "absent", nil
@@ -32,7 +33,7 @@ var attempts = map[string]command{
 
 // numbers of the system calls that tests name.
 var numbers = map[string]uintptr{
-	"add_key": unix.SYS_ADD_KEY, "bpf": unix.SYS_BPF, "chroot": unix.SYS_CHROOT, "clone3": unix.SYS_CLONE3,
+	"add_key": unix.SYS_ADD_KEY, "bpf": unix.SYS_BPF, "chroot": unix.SYS_CHROOT, "clone": unix.SYS_CLONE, "clone3": unix.SYS_CLONE3,
 	"getpid": unix.SYS_GETPID, "init_module": unix.SYS_INIT_MODULE, "io_uring_setup": unix.SYS_IO_URING_SETUP,
 	"ioctl": unix.SYS_IOCTL, "kcmp": unix.SYS_KCMP, "kexec_load": unix.SYS_KEXEC_LOAD, "keyctl": unix.SYS_KEYCTL,
 	"mount": unix.SYS_MOUNT, "move_mount": unix.SYS_MOVE_MOUNT, "perf_event_open": unix.SYS_PERF_EVENT_OPEN,
@@ -40,7 +41,24 @@ var numbers = map[string]uintptr{
 	"process_vm_readv": unix.SYS_PROCESS_VM_READV, "ptrace": unix.SYS_PTRACE, "quotactl": unix.SYS_QUOTACTL,
 	"reboot": unix.SYS_REBOOT, "setns": unix.SYS_SETNS, "setuid": unix.SYS_SETUID, "sethostname": unix.SYS_SETHOSTNAME,
 	"swapon": unix.SYS_SWAPON, "syslog": unix.SYS_SYSLOG, "umount2": unix.SYS_UMOUNT2, "unshare": unix.SYS_UNSHARE,
+	"vhangup":     unix.SYS_VHANGUP,
 	"userfaultfd": unix.SYS_USERFAULTFD, "shmget": unix.SYS_SHMGET,
+}
+
+// floodCalls makes one denied call many times, as fast as one thread can, and says
+// how often it failed.
+func floodCalls(args []string) (string, error) {
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return "", err
+	}
+	refused := 0
+	for range n {
+		if _, _, errno := unix.RawSyscall(unix.SYS_PTRACE, unix.PTRACE_TRACEME, 0, 0); errno == unix.EPERM {
+			refused++
+		}
+	}
+	return "EPERM " + strconv.Itoa(refused), nil
 }
 
 // call makes one raw system call. The caller chooses arguments that do no harm

@@ -13,8 +13,10 @@ func procDir(tid int) string { return "/proc/" + strconv.Itoa(tid) + "/" }
 func threadGroup(status []byte) (pid int, ok bool) {
 	for line := range bytes.Lines(status) {
 		if value, found := bytes.CutPrefix(line, []byte("Tgid:")); found {
-			pid, err := strconv.Atoi(string(bytes.TrimSpace(value)))
-			return pid, err == nil
+			if pid, err := strconv.Atoi(string(bytes.TrimSpace(value))); err == nil {
+				return pid, true
+			}
+			return 0, false
 		}
 	}
 	return 0, false

@@ -11,3 +11,12 @@ func HasRule(name string) bool {
 	_, ok := ruleFor(filtered(Policy{Arch: "amd64"}), name)
 	return ok
 }
+
+// AdviceNames are the lists that denials are judged with.
+func AdviceNames() [][]string {
+	var needed []string
+	for _, n := range needs {
+		needed = append(needed, n.names...)
+	}
+	return [][]string{needed, append(grave, common...)}
+}

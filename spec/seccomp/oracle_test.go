@@ -149,6 +149,13 @@ func newFilter(t *testing.T, p seccomp.Policy) *filter {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return compiled(t, p, oci)
+}
+
+// compiled puts the filter of a policy, as it is or as it reports, into an
+// interpreter.
+func compiled(t *testing.T, p seccomp.Policy, oci *specs.LinuxSeccomp) *filter {
+	t.Helper()
 	arch := map[string]libseccomp.ScmpArch{"amd64": libseccomp.ArchAMD64, "arm64": libseccomp.ArchARM64}[p.Arch]
 	f := &filter{
 		policy: p, names: map[uint32]string{},
@@ -218,8 +225,11 @@ func compile(t *testing.T, oci *specs.LinuxSeccomp, arch libseccomp.ScmpArch) (p
 	must(t, filter.SetOptimize(2))
 	for _, call := range oci.Syscalls {
 		action := libseccomp.ActAllow
-		if call.Action == specs.ActErrno {
+		switch call.Action {
+		case specs.ActErrno:
 			action = libseccomp.ActErrno.SetReturnCode(int16(*call.ErrnoRet))
+		case specs.ActNotify:
+			action = libseccomp.ActNotify
 		}
 		for _, name := range call.Names {
 			nr, err := libseccomp.GetSyscallFromName(name)

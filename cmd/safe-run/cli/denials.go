@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/safe-run/safe-run/sandbox"
@@ -13,29 +14,35 @@ import (
 // mostTold bounds the denials that the end of a run tells of.
 const mostTold = 5
 
-// worthTelling leaves those that somebody wants to know of who has not asked:
-// when the program failed they may be why, and grave ones always.
-func worthTelling(exit sandbox.Exit) []event.Denial {
-	var out []event.Denial
+// worthTelling gives those that somebody wants to know of who has not asked:
+// grave ones always, and others when the program failed, because they may be
+// why. Minor are the calls that programs try and mostly go on without.
+func worthTelling(exit sandbox.Exit) (told []event.Denial, minor []string) {
+	failed := exit.Code != 0 && !exit.Requested
 	for _, d := range exit.Denials {
-		if d.Severity == event.High || exit.Code != 0 && !exit.Requested && d.Severity != event.Low {
-			out = append(out, d)
+		switch {
+		case d.Severity == event.High, failed && d.Severity == event.Medium:
+			told = append(told, d)
+		case failed && !slices.Contains(minor, callText(d)):
+			minor = append(minor, callText(d))
 		}
 	}
-	if len(out) > 0 || exit.Code == 0 || exit.Requested {
-		return out
-	}
-	return exit.Denials
+	return told, minor
 }
 
 // tellDenials prints what a run was refused, a line and a hint each.
-func tellDenials(w *os.File, list []event.Denial) {
+func tellDenials(w *os.File, list []event.Denial, minor []string) {
+	const all = "run it with --explain to see each of them, and how to allow it"
 	for i, d := range list {
 		if i == mostTold {
-			report(w, paletteFor(w), problem.New("--explain shows each of them", "%d other kinds of denials", len(list)-mostTold))
-			return
+			report(w, paletteFor(w), problem.New(all, "%d other kinds of denials", len(list)-mostTold))
+			break
 		}
 		report(w, paletteFor(w), problem.New(allowHint(d), "%s", denialLine(d)))
+	}
+	if len(minor) > 0 {
+		report(w, paletteFor(w), problem.New(all, "denied by seccomp, as to programs without privileges: %s",
+			strings.Join(minor[:min(len(minor), mostTold)], ", ")))
 	}
 }
 

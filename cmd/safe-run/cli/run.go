@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/safe-run/safe-run/profiles"
@@ -216,11 +217,11 @@ func tell(std IO, o runOptions, exit sandbox.Exit) error {
 // it, and what it was refused.
 func tellWhy(std IO, o runOptions, exit sandbox.Exit) {
 	line, hint := exit.Explain()
-	denied := exit.Denials
-	if !o.Explain {
-		denied = worthTelling(exit)
-	}
+	denied, minor := worthTelling(exit)
 	if o.Format == formatJSON {
+		if o.Explain {
+			denied = exit.Denials
+		}
 		if line != "" || len(denied) > 0 {
 			_ = json.NewEncoder(std.Err).Encode(ended{exit, line, hint})
 		}
@@ -229,10 +230,10 @@ func tellWhy(std IO, o runOptions, exit sandbox.Exit) {
 	if line != "" {
 		report(std.Err, paletteFor(std.Err), problem.New(hint, "%s", line))
 	}
-	if o.Explain {
-		return // each was told when it happened
+	if o.Explain { // each was told when it happened, and those that came again were not
+		denied, minor = slices.DeleteFunc(exit.Denials, func(d event.Denial) bool { return d.Count == 1 }), nil
 	}
-	tellDenials(std.Err, denied)
+	tellDenials(std.Err, denied, minor)
 }
 
 // lostOutput fails a run whose output is not all there: a backup that was

@@ -1,0 +1,136 @@
+package integration
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/integration/leaks"
+	"github.com/safe-run/safe-run/spec/event"
+)
+
+// denied are the lines of a run with --explain and --format json.
+func denied(t *testing.T, got result) (list []event.Denial) {
+	t.Helper()
+	for line := range strings.Lines(got.err) {
+		var d event.Denial
+		if err := json.Unmarshal([]byte(line), &d); err != nil {
+			t.Fatalf("%v: %q", err, line)
+		}
+		// Go asks for pidfd_open before it starts a program, and goes on without.
+		if d.Control == event.Seccomp && d.Syscall != "pidfd_open" {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// allowing writes a profile that extends another with the lines of a denial.
+func allowing(t *testing.T, d event.Denial) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "p.yaml")
+	text := "apiVersion: safe-run.dev/v1\nkind: Profile\nmetadata: {name: p}\nextends: default\n" +
+		strings.ReplaceAll(strings.Join(d.Allow, "\n"), "why: ...", "why: the test") + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// openCalls are the calls that a profile's filter allows.
+func openCalls(t *testing.T, profile string) (names []string) {
+	t.Helper()
+	got := safeRun(t, "spec", "--profile", profile, "dir:"+built(t).root, "/peek")
+	var oci specs.Spec
+	if err := json.Unmarshal([]byte(got.out), &oci); err != nil {
+		t.Fatalf("%v\n%s", err, got.err)
+	}
+	for _, rule := range oci.Linux.Seccomp.Syscalls {
+		if rule.Action == specs.ActAllow {
+			names = append(names, rule.Names...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// TestDenialsExplained: programs that each do one forbidden thing. Each denial is
+// told once, with the call, what decided, and how often. Where a profile can
+// allow it, the lines that are printed do, and they allow nothing else.
+func TestDenialsExplained(t *testing.T) {
+	needRoot(t)
+	leaks.Check(t)
+	usual := openCalls(t, "default")
+	for _, c := range []struct{ words, arguments string }{
+		{"call bpf 0 0 0", ""}, {"call mount s:a s:/tmp s:tmpfs 0 0", ""}, {"call umount2 s:/tmp 0", ""},
+		{"call unshare 0x10000000", ""}, {"call unshare 0x20000", ""}, {"call setns 99 0", ""}, {"call chroot s:/tmp", ""},
+		{"call ptrace 0 0 0 0", ""}, {"call process_vm_readv 1 0 0 0 0 0", ""}, {"call kcmp 1 1 0 0 0", ""},
+		{"call pidfd_getfd 99 0 0", ""}, {"call init_module 0 0 s:x", ""}, {"call kexec_load 0 0 0 0", ""},
+		{"call io_uring_setup 1 0", ""}, {"call perf_event_open 0 0 0 0 0", ""}, {"call userfaultfd 1", ""},
+		{"call add_key s:user s:a s:b 1 0xfffffffd", ""}, {"call keyctl 0 0xfffffffd 0", ""}, {"call move_mount 99 s: 99 s: 0", ""},
+		{"call quotactl 0 0 0 0", ""}, {"call reboot 0", ""}, {"call swapon s:/tmp/x 0", ""}, {"call syslog 10 0 0", ""},
+		{"call sethostname s:x 1", ""}, {"call setuid 5", ""}, {"call shmget 0 4096 0x380", ""},
+		{"socket AF_ALG 5 0", "family AF_ALG"}, {"socket AF_PACKET 3 0", "family AF_PACKET"}, {"socket AF_VSOCK 1 0", "family AF_VSOCK"},
+		{"socket AF_KEY 3 2", "family AF_KEY"}, {"socket AF_NETLINK 3 0", "family AF_NETLINK"},
+		{"call ioctl 0 0x5412 0", "request TIOCSTI"}, {"call ioctl 0 0x541c 0", "request TIOCLINUX"}, {"call ioctl 0 0x5423 0", "request TIOCSETD"},
+		{"userns", "flag CLONE_NEWUSER"}, {"call clone 0x20000 0 0 0 0", "flag CLONE_NEWNS"}, {"call clone 0x40000000 0 0 0 0", "flag CLONE_NEWNET"},
+		{"setuid /tmp", "mode 04700"}, {"mknod /tmp/n", ""}, {"call vhangup", ""},
+	} {
+		t.Run(c.words, func(t *testing.T) {
+			words := strings.Fields(c.words)
+			list := denied(t, peek(t, []string{"--explain", "--format", "json"}, words...))
+			if len(list) != 1 || strings.Join(list[0].Arguments, " ") != c.arguments && c.arguments != "" || list[0].Process != "peek" || list[0].Count != 1 {
+				t.Fatalf("%+v", list)
+			}
+			d := list[0]
+			if words[0] == "call" && d.Syscall != words[1] {
+				t.Errorf("%s was called, %s is told", words[1], d.Syscall)
+			}
+			if len(d.Allow) == 0 {
+				if d.Instead == "" {
+					t.Errorf("nothing says what to do: %+v", d)
+				}
+				return
+			}
+			profile := allowing(t, d)
+			if again := denied(t, peek(t, []string{"--explain", "--format", "json", "--profile", profile}, words...)); len(again) > 0 {
+				t.Errorf("with\n%s\nit is denied still: %+v", strings.Join(d.Allow, "\n"), again)
+			}
+			opened := slices.DeleteFunc(openCalls(t, profile), func(name string) bool { return slices.Contains(usual, name) })
+			if len(opened) > 1 || len(opened) == 1 && opened[0] != d.Syscall {
+				t.Errorf("the lines for %s open %q", d.Syscall, opened)
+			}
+		})
+	}
+}
+
+// TestDenialFlood: as many denied calls as one thread can make are counted to the
+// last one, and cost the host little: whoever makes them waits.
+func TestDenialFlood(t *testing.T) {
+	needRoot(t)
+	leaks.Check(t)
+	begun := time.Now()
+	const calls = 5000
+	got := peek(t, []string{"--explain", "--format", "json"}, "floodcalls", strconv.Itoa(calls))
+	took := time.Since(begun)
+	if got.code != 0 || got.line() != "EPERM "+strconv.Itoa(calls) {
+		t.Fatalf("exit code %d, %q\n%s", got.code, got.out, got.err)
+	}
+	if took < 2*time.Second {
+		t.Errorf("%d denied calls took %v: nothing slowed them down", calls, took)
+	}
+	var end struct{ Denials []event.Denial }
+	for line := range strings.Lines(got.err) {
+		_ = json.Unmarshal([]byte(line), &end)
+	}
+	if len(end.Denials) != 1 || end.Denials[0].Count != calls {
+		t.Errorf("counted: %+v\n%s", end.Denials, got.err)
+	}
+}

@@ -1,0 +1,165 @@
+//go:build cgo
+
+package seccomp_test
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/safe-run/safe-run/spec/event"
+	"github.com/safe-run/safe-run/spec/seccomp"
+)
+
+// retNotify is SECCOMP_RET_USER_NOTIF, and retErrno the part of an action that
+// is not its errno.
+const (
+	retNotify = 0x7fc00000
+	retErrno  = 0x00050000
+)
+
+// reporting is a filter that reports, with what is answered to it.
+type reporting struct {
+	*filter
+	answers seccomp.Answers
+}
+
+func newReporting(t *testing.T, p seccomp.Policy) reporting {
+	t.Helper()
+	oci, err := seccomp.Render(p)
+	must(t, err)
+	notified, answers := seccomp.Notified(oci)
+	if oci.Syscalls[len(oci.Syscalls)-1].Action == notified.Syscalls[len(notified.Syscalls)-1].Action {
+		t.Fatal("the filter itself was changed, or nothing reports")
+	}
+	return reporting{compiled(t, p, notified), answers}
+}
+
+// check: what the policy allows is allowed, what kills kills, and what it
+// refuses is refused with the same errno, by the filter or by the answer.
+func (r reporting) check(t interface{ Fatalf(string, ...any) }, c call) {
+	got, err := r.vm.Run(c.packet())
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	want := model(r.policy, c)
+	if want != retKill && r.newer[c.name] {
+		want = 0x00050000 | 38
+	}
+	effect := uint32(got)
+	if effect == retNotify {
+		effect = retErrno | uint32(r.answers.Answer(int(c.nr), c.args))
+	}
+	if effect != want {
+		t.Fatalf("%s (nr %#x, args %#x): the filter gives %#x and so %#x, the model %#x", c.name, c.nr, c.args, got, effect, want)
+	}
+	if want == 0x00050001 && uint32(got) != retNotify {
+		t.Fatalf("%s (nr %#x, args %#x) fails with EPERM and is not reported", c.name, c.nr, c.args)
+	}
+}
+
+func TestReportingFilterIsTheModel(t *testing.T) {
+	for name, p := range policies() {
+		t.Run(name, func(t *testing.T) {
+			r := newReporting(t, p)
+			all := vectors()
+			for nr := range uint32(1024) {
+				few := all[:4]
+				if seccomp.HasRule(r.names[nr]) {
+					few = all
+				}
+				for _, args := range few {
+					r.check(t, call{arch: r.native, nr: nr, name: r.names[nr], args: args})
+				}
+			}
+			for _, arch := range []uint32{auditI386, auditArm} {
+				r.check(t, call{arch: arch, nr: 1})
+			}
+		})
+	}
+}
+
+func TestReportingFilterAtRandom(t *testing.T) {
+	for name, p := range policies() {
+		r := newReporting(t, p)
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			c := call{arch: r.native, nr: rapid.Uint32Range(0, 500).Draw(t, "nr")}
+			c.name = r.names[c.nr]
+			for i := range c.args {
+				c.args[i] = rapid.OneOf(rapid.Uint64(), rapid.Uint64Range(0, 64), rapid.SampledFrom(telling)).Draw(t, "arg")
+			}
+			r.check(t, c)
+		}))
+	}
+}
+
+// TestDenials: what is told of a call names what decided, and how to allow it.
+func TestDenials(t *testing.T) {
+	oci, err := seccomp.Render(seccomp.Policy{Arch: "amd64", Allow: []string{"@base", "@files", "@process", "@sockets"}, Families: []string{"AF_INET"}})
+	must(t, err)
+	_, answers := seccomp.Notified(oci)
+	for _, c := range []struct {
+		name     string
+		args     [6]uint64
+		want     string
+		severity event.Severity
+		allow    string // a line of it; empty when no profile can
+	}{
+		{"bpf", [6]uint64{}, "", event.High, "    - {name: bpf, why: ...}"},
+		{"mount", [6]uint64{}, "", event.High, "    - {name: SYS_ADMIN, why: ...}"},
+		{"init_module", [6]uint64{}, "", event.High, ""},
+		{"chown", [6]uint64{}, "", event.Low, "    - {name: CHOWN, why: ...}"},
+		{"mlock", [6]uint64{}, "", event.Low, "    - {name: mlock, why: ...}"},
+		{"clone", [6]uint64{0x10000011}, "flag CLONE_NEWUSER", event.High, ""},
+		{"clone", [6]uint64{1<<32 + 0x60000000}, "flag CLONE_NEWPID flag CLONE_NEWNET", event.High, ""},
+		{"ioctl", [6]uint64{0, 0x5412}, "request TIOCSTI", event.High, ""},
+		{"socket", [6]uint64{38}, "family AF_ALG", event.Medium, "    - {name: AF_ALG, why: ...}"},
+		{"socket", [6]uint64{17}, "family AF_PACKET", event.High, "    - {name: AF_PACKET, why: ...}"},
+		{"socket", [6]uint64{1}, "family AF_UNIX", event.Low, "    - {name: AF_UNIX, why: ...}"},
+		{"socket", [6]uint64{999}, "family 999", event.Low, ""},
+		{"chmod", [6]uint64{0, 0o4755}, "mode 04755", event.Medium, ""},
+		{"mknod", [6]uint64{0, 0o020666}, "a character device", event.Medium, ""},
+		{"mknod", [6]uint64{0, 0o010600}, "", event.Medium, "    - {name: mknod, why: ...}"},
+	} {
+		number, ok := seccomp.Number("amd64", c.name)
+		if !ok {
+			t.Fatal(c.name)
+		}
+		d := answers.Denial(number, c.args)
+		arguments := ""
+		for i, a := range d.Arguments {
+			if i > 0 {
+				arguments += " "
+			}
+			arguments += a
+		}
+		if d.Syscall != c.name || arguments != c.want || d.Severity != c.severity {
+			t.Errorf("%s %#x: %+v", c.name, c.args, d)
+		}
+		if (c.allow == "") != (d.Allow == nil) || c.allow != "" && !slices.Contains(d.Allow, c.allow) {
+			t.Errorf("%s %#x is allowed by %q, want %q", c.name, c.args, d.Allow, c.allow)
+		}
+		if (d.Allow == nil) == (d.Instead == "") {
+			t.Errorf("%s %#x: neither or both of how to allow it and what to do: %+v", c.name, c.args, d)
+		}
+	}
+	if d := answers.Denial(4000, [6]uint64{}); d.Syscall != "number 4000" || d.Instead == "" {
+		t.Errorf("a call that nobody knows: %+v", d)
+	}
+}
+
+// TestAdvice: what is said of calls is of calls that there are, and of each
+// call one thing.
+func TestAdvice(t *testing.T) {
+	for _, names := range seccomp.AdviceNames() {
+		for i, name := range names {
+			if !seccomp.IsSyscall(name) {
+				t.Errorf("no system call %q", name)
+			}
+			if slices.Contains(names[:i], name) {
+				t.Errorf("%s is in one list twice", name)
+			}
+		}
+	}
+}
