@@ -111,6 +111,25 @@ func TestDenialsExplained(t *testing.T) {
 	}
 }
 
+// TestViolationKills: a profile that kills for signs of an attack ends the
+// container with the first, and the run says for what.
+func TestViolationKills(t *testing.T) {
+	needRoot(t)
+	leaks.Check(t)
+	profile := filepath.Join(t.TempDir(), "p.yaml")
+	text := "apiVersion: safe-run.dev/v1\nkind: Profile\nmetadata: {name: p}\nextends: default\nseccomp: {onViolation: {high: kill}}\n"
+	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := peek(t, []string{"--profile", profile}, "floodcalls", "1000000")
+	if got.code != 137 || !strings.Contains(got.err, "killed: it called ptrace") || !strings.Contains(got.err, "onViolation.high") {
+		t.Errorf("exit code %d\n%s", got.code, got.err)
+	}
+	if got := peek(t, []string{"--profile", profile}, "call", "setuid", "5"); got.code != 0 || got.line() != "EPERM" {
+		t.Errorf("what is no sign of an attack: exit code %d, %q\n%s", got.code, got.line(), got.err)
+	}
+}
+
 // TestDenialFlood: as many denied calls as one thread can make are counted to the
 // last one, and cost the host little: whoever makes them waits.
 func TestDenialFlood(t *testing.T) {

@@ -71,6 +71,8 @@ func setting(t *rapid.T, f field, v reflect.Value) {
 		*value = Signal(pick("SIGTERM", "SIGQUIT", "SIGRTMIN+3"))
 	case *UserFrom:
 		*value = UserFrom(pick(userFroms...))
+	case *Reaction:
+		*value = Reaction(pick(reactions...))
 	case *NetworkMode:
 		*value = NetworkMode(pick(networkModes...))
 	case *Severity:

@@ -208,6 +208,20 @@ type Seccomp struct {
 	Allow []Syscall `yaml:"allow,omitempty" json:"allow,omitzero" meet:"method"`
 	// AddressFamilies are those that socket(2) may name: AF_INET, AF_UNIX ...
 	AddressFamilies []Family `yaml:"addressFamilies,omitempty" json:"addressFamilies,omitzero" meet:"intersect"`
+	// OnViolation is what follows when the container tries what is refused.
+	OnViolation OnViolation `yaml:"onViolation,omitempty" json:"onViolation,omitzero"`
+}
+
+// OnViolation is what follows a refused call, by how much it looks like an
+// attack: "log", "freeze" (the whole container is paused) or "kill".
+type OnViolation struct {
+	// High is for what hardly any program has a reason for: mounts, new
+	// namespaces, other processes' memory, kernel code.
+	High *Reaction `yaml:"high,omitempty" json:"high,omitempty" meet:"enum"`
+	// Medium is for other dangerous calls, and rare address families.
+	Medium *Reaction `yaml:"medium,omitempty" json:"medium,omitempty" meet:"enum"`
+	// Low is for what programs try, and mostly go on without.
+	Low *Reaction `yaml:"low,omitempty" json:"low,omitempty" meet:"enum"`
 }
 
 // Syscall allows one system call or one group.

@@ -81,6 +81,8 @@ func enumRank(v reflect.Value) int {
 	switch v.Type() {
 	case reflect.TypeFor[UserFrom]():
 		return rank(v.String(), userFroms)
+	case reflect.TypeFor[Reaction]():
+		return rank(v.String(), reactions)
 	case reflect.TypeFor[Severity]():
 		return rank(v.String(), severities)
 	}

@@ -24,6 +24,16 @@ const (
 	NetworkBridge NetworkMode = "bridge"
 )
 
+// Reaction is what follows a refused call.
+type Reaction string
+
+// The reactions, tightest first.
+const (
+	ReactKill   Reaction = "kill"
+	ReactFreeze Reaction = "freeze"
+	ReactLog    Reaction = "log"
+)
+
 // Severity is how bad a vulnerability is.
 type Severity string
 
@@ -54,6 +64,7 @@ var (
 
 	userFroms    = []string{string(UserFromProfile), string(UserFromImage)}
 	networkModes = []string{string(NetworkNone), string(NetworkBridge)}
+	reactions    = []string{string(ReactKill), string(ReactFreeze), string(ReactLog)}
 )
 
 // ParseUserFrom reads "image" or "profile".
@@ -77,6 +88,18 @@ func (u *UserFrom) UnmarshalText(text []byte) (err error) {
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (m *NetworkMode) UnmarshalText(text []byte) (err error) {
 	*m, err = ParseNetworkMode(string(text))
+	return err
+}
+
+// ParseReaction reads "log", "freeze" or "kill".
+func ParseReaction(text string) (Reaction, error) {
+	s, err := oneOf("reaction", text, reactions)
+	return Reaction(s), err
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *Reaction) UnmarshalText(text []byte) (err error) {
+	*r, err = ParseReaction(string(text))
 	return err
 }
 

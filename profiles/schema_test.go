@@ -140,6 +140,7 @@ var scalarSchemas = map[reflect.Type]map[string]any{
 	reflect.TypeFor[UserFrom]():    {"enum": userFroms},
 	reflect.TypeFor[NetworkMode](): {"enum": networkModes},
 	reflect.TypeFor[Severity]():    {"enum": severities},
+	reflect.TypeFor[Reaction]():    {"enum": reactions},
 }
 
 // comments are the doc comments of the types and fields in profile.go and

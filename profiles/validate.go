@@ -26,6 +26,7 @@ func checkValues(p Profile) Errors {
 	c.names("", reflect.ValueOf(p))
 	c.header()
 	c.process()
+	c.reactions()
 	c.mounts()
 	c.paths()
 	c.resources()

@@ -63,6 +63,16 @@ func (c *checker) known(at, what, value string, list []string) {
 	}
 }
 
+// reactions checks what follows a refused call.
+func (c *checker) reactions() {
+	v := c.p.Seccomp.OnViolation
+	for at, r := range map[string]*Reaction{"high": v.High, "medium": v.Medium, "low": v.Low} {
+		if r != nil {
+			c.known("seccomp.onViolation."+at, "reaction", string(*r), reactions)
+		}
+	}
+}
+
 func (c *checker) mounts() {
 	for _, t := range c.p.Mounts.Tmpfs {
 		at := entry("mounts.tmpfs", t.Path)

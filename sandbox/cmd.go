@@ -43,8 +43,10 @@ type Cmd struct {
 	io        *stdio
 	denials   *denials // nil where nobody counts them
 	terminal  *os.File
-	asked     atomic.Int32 // the last signal sent
-	killed    atomic.Bool  // it was turned into SIGKILL
+	asked     atomic.Int32                   // the last signal sent
+	killed    atomic.Bool                    // it was turned into SIGKILL
+	reacts    atomic.Pointer[runc.Container] // set before the program begins
+	violation atomic.Pointer[event.Denial]   // why the container was killed
 }
 
 // Start makes the sandbox and runs its first process. When it fails nothing is
@@ -159,6 +161,7 @@ func (c *Cmd) release(context.Context) error {
 			return err
 		}
 	}
+	c.reacts.Store(c.container)
 	if err := c.container.Start(); err != nil {
 		return err
 	}
@@ -214,6 +217,9 @@ func (c *Cmd) Wait() (Exit, error) {
 	exit := newExit(status, c.container.Usage(), c.Plan.Limits)
 	exit.attribute(syscall.Signal(c.asked.Load()), c.killed.Load())
 	exit.Denials, exit.Traced = c.Denials()
+	if v := c.violation.Load(); v != nil && exit.Signal == unix.SIGKILL {
+		exit.Cause, exit.Violation = CauseViolation, v
+	}
 	if c.io != nil {
 		exit.OutputLost = c.io.lostOutput()
 	}

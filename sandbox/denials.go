@@ -52,6 +52,7 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	filter, answers := seccomp.Notified(oci.Linux.Seccomp)
 	d := &denials{tally: trace.NewTally(answers), file: filepath.Join(c.Lease.store.Dir(c.Lease.ID), DenialsFile)}
 	d.tally.New = func(denial event.Denial) {
+		c.react(denial)
 		d.saveSoon()
 		if c.OnDenial != nil {
 			c.OnDenial(denial)
@@ -70,12 +71,28 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	return &with, nil
 }
 
+// react does what the plan wants of such a denial. The call itself has failed.
+func (c *Cmd) react(denial event.Denial) {
+	container := c.reacts.Load()
+	if container == nil {
+		return // the program has not begun: it is our own init
+	}
+	switch c.Plan.Reactions[denial.Severity] {
+	case "kill":
+		c.violation.CompareAndSwap(nil, &denial)
+		_ = container.Signal(unix.SIGKILL)
+	case "freeze":
+		_ = container.Freeze()
+	}
+}
+
 // Denials gives what the sandbox was refused so far; traced is false where
 // nobody could count.
 func (c *Cmd) Denials() (list []event.Denial, traced bool) {
 	if c.denials == nil {
 		return nil, false
 	}
+	c.denials.listener.Settle()
 	return c.denials.tally.Denials(), true
 }
 

@@ -18,6 +18,8 @@ const (
 	CauseOOM     Cause = "oom"     // out of the memory limit
 	CauseSeccomp Cause = "seccomp" // killed for a system call of a foreign architecture
 	CauseSignal  Cause = "signal"  // killed by a signal
+	// CauseViolation: killed because it tried what the profile says to kill for.
+	CauseViolation Cause = "violation"
 )
 
 // Exit is how a sandbox ended.
@@ -37,6 +39,8 @@ type Exit struct {
 	// Denials is what it was refused; Traced is false where nobody could count.
 	Denials []event.Denial `json:"denials,omitempty"`
 	Traced  bool           `json:"traced"`
+	// Violation is what it was killed for.
+	Violation *event.Denial `json:"violation,omitempty"`
 	// OutputLost says why not all that the container wrote was passed on, for
 	// example because a disk is full.
 	OutputLost error `json:"-"`
@@ -85,6 +89,9 @@ func (e Exit) Explain() (line, hint string) {
 	case CauseOOM:
 		return fmt.Sprintf("killed: out of memory (limit %s, peak %s)", size(uint64(e.Limits.MemoryBytes)), size(e.MemoryPeak)),
 			"raise the limit with --memory, or resources.memory in a profile"
+	case CauseViolation:
+		return fmt.Sprintf("killed: it called %s, and the profile kills for that (seccomp.onViolation.%s)", e.Violation.Syscall, e.Violation.Severity),
+			"find out what called it; to allow the call or to go on without it, change seccomp in the profile"
 	case CauseSeccomp:
 		return "killed by seccomp: a system call of a foreign architecture, or one whose action is to kill",
 			"run `safe-run explain` to see the system calls that the profile allows"

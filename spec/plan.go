@@ -8,6 +8,8 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/spec/event"
 )
 
 // Plan is everything a sandbox needs to run. Same inputs give the same bytes.
@@ -25,6 +27,9 @@ type Plan struct {
 	// RootAllowed: a process of the container may be its root (process.root).
 	RootAllowed bool   `json:"rootAllowed,omitempty"`
 	Limits      Limits `json:"limits"`
+	// Reactions are what follows a denial of each severity, "kill" or "freeze";
+	// without one it is written down and nothing else.
+	Reactions map[event.Severity]string `json:"reactions,omitempty"`
 	// Accepted names the weakenings that this plan makes use of.
 	Accepted  []string   `json:"accepted,omitempty"`
 	Decisions []Decision `json:"decisions"`

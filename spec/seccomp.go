@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 	"github.com/safe-run/safe-run/spec/seccomp"
 )
@@ -38,7 +39,29 @@ func (c *compiler) seccomp() error {
 		Setting: "address families", Value: listOr(p.Families, "none"), Source: c.source("seccomp.addressFamilies"),
 		Why: "socket(2) makes no others",
 	})
+	c.reactions()
 	return nil
+}
+
+// reactions says what follows what the filter refuses.
+func (c *compiler) reactions() {
+	v := c.in.Profile.Seccomp.OnViolation
+	for _, r := range []struct {
+		severity event.Severity
+		reaction *profiles.Reaction
+	}{{event.High, v.High}, {event.Medium, v.Medium}, {event.Low, v.Low}} {
+		if r.reaction == nil || *r.reaction == profiles.ReactLog {
+			continue
+		}
+		if c.plan.Reactions == nil {
+			c.plan.Reactions = map[event.Severity]string{}
+		}
+		c.plan.Reactions[r.severity] = string(*r.reaction)
+		c.decide(Decision{
+			Setting: "violations", Value: string(r.severity) + ": " + string(*r.reaction),
+			Source: c.source("seccomp.onViolation." + string(r.severity)), Why: "what tries it is not what the profile is for",
+		})
+	}
 }
 
 func (c *compiler) seccompPolicy() seccomp.Policy {

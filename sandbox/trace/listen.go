@@ -18,6 +18,7 @@ type Listener struct {
 	tally  *Tally
 	pace   *pace
 	wait   sync.WaitGroup
+	giving sync.RWMutex // read while an answer is given and counted
 
 	mu    sync.Mutex
 	files map[*os.File]bool
@@ -32,6 +33,12 @@ func Listen(path string, tally *Tally) (*Listener, error) {
 	l := &Listener{path: path, socket: socket, tally: tally, pace: newPace(), files: map[*os.File]bool{}}
 	l.wait.Go(l.accept)
 	return l, nil
+}
+
+// Settle waits until every answer that the kernel has taken is counted.
+func (l *Listener) Settle() {
+	l.giving.Lock()
+	defer l.giving.Unlock()
 }
 
 // lastWords is how long Close waits for filters that somebody still has: when

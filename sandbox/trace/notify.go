@@ -69,6 +69,8 @@ func (l *Listener) answer(fd int) {
 	}
 	who := identify(int(n.tid))
 	l.pace.wait()
+	l.giving.RLock()
+	defer l.giving.RUnlock()
 	r := response{id: n.id, errno: -int32(l.tally.teller.Answer(int(n.nr), n.args))}
 	if ioctl(fd, ioctlSend, unsafe.Pointer(&r)) == nil {
 		l.tally.count(n, who)

@@ -73,6 +73,7 @@ func TestEveryFlag(t *testing.T) {
 		"log-opt":       {"-d --log-opt max-size=1m --log-opt max-file=2", func(o runOptions) any { return o.Log }, "{1048576 2}"},
 		"log-driver":    {"--log-driver json-file", func(o runOptions) any { return o.Log }, "{0 0}"},
 		"quiet":         {"-q", func(o runOptions) any { return o.Quiet }, "true"},
+		"explain":       {"--explain", func(o runOptions) any { return o.Explain }, "true"},
 	}
 	for _, f := range runFlags {
 		test, ok := tests[f.name]
