@@ -20,7 +20,7 @@ func (a *app) profileVerb() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(a.profileLsVerb(), a.profileShowVerb(), a.profileCheckVerb(), a.profileDiffVerb(), a.profileSchemaVerb())
+	cmd.AddCommand(a.profileLsVerb(), a.profileShowVerb(), a.profileCheckVerb(), a.profileDiffVerb(), a.profileAllowVerb(), a.profileSchemaVerb())
 	return cmd
 }
 
