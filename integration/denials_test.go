@@ -13,6 +13,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/safe-run/safe-run/integration/leaks"
+	"github.com/safe-run/safe-run/sandbox/trace"
 	"github.com/safe-run/safe-run/spec/event"
 )
 
@@ -30,6 +31,16 @@ func denied(t *testing.T, got result) (list []event.Denial) {
 		}
 	}
 	return list
+}
+
+// needTracer skips a test of denials where nobody can count them.
+func needTracer(t *testing.T) {
+	t.Helper()
+	needRoot(t)
+	if !trace.Available() {
+		t.Skip("NOT CHECKED: what is said of denials: filters cannot report here (Linux before 5.9, or below a filter)")
+	}
+	t.Log("denials are counted through seccomp notifications")
 }
 
 // allowing writes a profile that extends another with the lines of a denial.
@@ -65,7 +76,7 @@ func openCalls(t *testing.T, profile string) (names []string) {
 // told once, with the call, what decided, and how often. Where a profile can
 // allow it, the lines that are printed do, and they allow nothing else.
 func TestDenialsExplained(t *testing.T) {
-	needRoot(t)
+	needTracer(t)
 	leaks.Check(t)
 	usual := openCalls(t, "default")
 	for _, c := range []struct{ words, arguments string }{
@@ -114,7 +125,7 @@ func TestDenialsExplained(t *testing.T) {
 // TestViolationKills: a profile that kills for signs of an attack ends the
 // container with the first, and the run says for what.
 func TestViolationKills(t *testing.T) {
-	needRoot(t)
+	needTracer(t)
 	leaks.Check(t)
 	profile := filepath.Join(t.TempDir(), "p.yaml")
 	text := "apiVersion: safe-run.dev/v1\nkind: Profile\nmetadata: {name: p}\nextends: default\nseccomp: {onViolation: {high: kill}}\n"
@@ -133,7 +144,7 @@ func TestViolationKills(t *testing.T) {
 // TestDenialFlood: as many denied calls as one thread can make are counted to the
 // last one, and cost the host little: whoever makes them waits.
 func TestDenialFlood(t *testing.T) {
-	needRoot(t)
+	needTracer(t)
 	leaks.Check(t)
 	begun := time.Now()
 	const calls = 5000

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/safe-run/safe-run/sandbox/trace"
-	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/seccomp"
 )
@@ -152,15 +151,4 @@ func LoadDenials(path string) ([]event.Denial, error) {
 // Denials gives what a running sandbox was refused so far, up to a moment ago.
 func (l *Live) Denials() ([]event.Denial, error) {
 	return LoadDenials(filepath.Join(l.store.Dir(l.record.ID), DenialsFile))
-}
-
-// Tracer names what tells of denials on this host, for people.
-func Tracer(plan *spec.Plan) string {
-	switch {
-	case plan.OCI.Linux.Seccomp == nil:
-		return "none: there is no filter"
-	case !trace.Available():
-		return "none: the kernel has no seccomp notifications (Linux 5.7), or safe-run itself runs under a filter"
-	}
-	return "seccomp notifications"
 }

@@ -6,9 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// getNotifSizes is SECCOMP_GET_NOTIF_SIZES, there since Linux 5.0. Waiting for
-// a filter's end, and libcontainer, want 5.9 and 5.7; the newest of these is
-// asked for by pidfd_getfd (5.6) and close_range (5.9).
+// available is whether the kernel is new enough, and nobody else listens.
 var available = sync.OnceValue(func() bool {
 	// There can be one listener for all filters of a process. When this process
 	// has a filter already, there may be one that is not ours, and the

@@ -230,6 +230,10 @@ func tellWhy(std IO, o runOptions, exit sandbox.Exit) {
 	if line != "" {
 		report(std.Err, paletteFor(std.Err), problem.New(hint, "%s", line))
 	}
+	if o.Explain && !exit.Traced {
+		report(std.Err, paletteFor(std.Err), problem.New("what it could not do shows in its own errors",
+			"nobody counted what was refused: the kernel is older than 5.9, safe-run itself runs below a system call filter, or the profile has none"))
+	}
 	if o.Explain { // each was told when it happened, and those that came again were not
 		denied, minor = slices.DeleteFunc(exit.Denials, func(d event.Denial) bool { return d.Count == 1 }), nil
 	}
