@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -162,5 +163,36 @@ func TestDenialFlood(t *testing.T) {
 	}
 	if len(end.Denials) != 1 || end.Denials[0].Count != calls {
 		t.Errorf("counted: %+v\n%s", end.Denials, got.err)
+	}
+}
+
+// TestExecDenials: what a further process is refused is its container's, too.
+func TestExecDenials(t *testing.T) {
+	needTracer(t)
+	leaks.Check(t)
+	r, container := named(t)
+	if got := safeRun(t, "denials", container); got.line() != "nothing was refused" {
+		t.Errorf("before: %q\n%s", got.out, got.err)
+	}
+	for range 2 {
+		if got := safeRun(t, "exec", container, "/peek", "call", "bpf", "0", "0", "0"); got.line() != "EPERM" {
+			t.Fatalf("%q\n%s", got.out, got.err)
+		}
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // the file is written a moment later
+		list := denied(t, result{err: safeRun(t, "denials", "--format", "json", container).out})
+		if len(list) == 1 && list[0].Syscall == "bpf" && list[0].Count == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", list)
+		}
+	}
+	got := safeRun(t, "profile", "allow", "default", container)
+	if !strings.Contains(got.out, "name: bpf") || !strings.Contains(got.out, "- default") && !strings.Contains(got.out, "[default]") {
+		t.Errorf("%s\n%s", got.out, got.err)
+	}
+	if got := r.end(t, syscall.SIGTERM); !strings.Contains(got.err, "denied by seccomp: bpf failed with EPERM in peek") {
+		t.Errorf("the end does not say it: %q", got.err)
 	}
 }
