@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -217,6 +218,7 @@ func (c *Cmd) Wait() (Exit, error) {
 	exit := newExit(status, c.container.Usage(), c.Plan.Limits)
 	exit.attribute(syscall.Signal(c.asked.Load()), c.killed.Load())
 	exit.Denials, exit.Traced = c.Denials()
+	exit.Denials = append(exit.Denials, exit.limitDenials(time.Now().UTC())...)
 	if v := c.violation.Load(); v != nil && exit.Signal == unix.SIGKILL {
 		exit.Cause, exit.Violation = CauseViolation, v
 	}

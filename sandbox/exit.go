@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/spec"
@@ -68,6 +70,26 @@ func newExit(status syscall.WaitStatus, usage runc.Usage, limits spec.Limits) Ex
 		e.Cause = CauseSeccomp
 	}
 	return e
+}
+
+// limitDenials is what the limits refused, as denials: the kernel counts them,
+// and does not say when or to whom.
+func (e Exit) limitDenials(now time.Time) (out []event.Denial) {
+	if e.OOMKills > 0 {
+		out = append(out, event.Denial{
+			Control: event.Memory, Errno: "SIGKILL", Count: e.OOMKills, First: now, Last: now, Severity: event.Medium,
+			Meaning: "processes were killed because the container's memory was used up",
+			Allow:   []string{"resources:", "  memory: " + strings.ReplaceAll(size(2*uint64(e.Limits.MemoryBytes)), " ", "")},
+		})
+	}
+	if e.PidsDenied > 0 {
+		out = append(out, event.Denial{
+			Control: event.Pids, Syscall: "clone", Errno: "EAGAIN", Count: e.PidsDenied, First: now, Last: now, Severity: event.Medium,
+			Meaning: "new processes and threads were refused because there were too many",
+			Allow:   []string{"resources:", fmt.Sprintf("  pids: %d", 2*e.Limits.Pids)},
+		})
+	}
+	return out
 }
 
 // attribute gives an end by signal to the one that was sent through this

@@ -1,9 +1,11 @@
 package sandbox
 
 import (
+	"fmt"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/spec"
@@ -43,5 +45,20 @@ func TestExitTellsTheCause(t *testing.T) {
 				t.Errorf("Explain = %q, want %q in it", line, tt.line)
 			}
 		})
+	}
+}
+
+// TestLimitDenials: what the limits refused comes with limits that allow more.
+func TestLimitDenials(t *testing.T) {
+	e := newExit(0, runc.Usage{OOMKills: 2, PidsDenied: 7}, spec.Limits{MemoryBytes: 512 << 20, Pids: 128})
+	list := e.limitDenials(time.Unix(1, 0))
+	if len(list) != 2 || list[0].Count != 2 || list[1].Count != 7 {
+		t.Fatalf("%+v", list)
+	}
+	if got, want := fmt.Sprint(list[0].Allow, list[1].Allow), "[resources:   memory: 1GiB] [resources:   pids: 256]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if list := (Exit{}).limitDenials(time.Unix(1, 0)); len(list) > 0 {
+		t.Errorf("nothing was refused: %+v", list)
 	}
 }

@@ -21,6 +21,7 @@ func worthTelling(exit sandbox.Exit) (told []event.Denial, minor []string) {
 	failed := exit.Code != 0 && !exit.Requested
 	for _, d := range exit.Denials {
 		switch {
+		case d.Control != event.Seccomp: // what it was killed for is said already
 		case d.Severity == event.High, failed && d.Severity == event.Medium:
 			told = append(told, d)
 		case failed && !slices.Contains(minor, callText(d)):
@@ -57,6 +58,9 @@ func tellDenial(std IO, o runOptions, d event.Denial) {
 
 // denialLine is a denial in one line.
 func denialLine(d event.Denial) string {
+	if d.Control != event.Seccomp {
+		return fmt.Sprintf("denied by the limit of %s, %d times: %s", d.Control, d.Count, d.Meaning)
+	}
 	line := fmt.Sprintf("denied by %s: %s failed with %s", d.Control, callText(d), d.Errno)
 	if d.Process != "" {
 		line += fmt.Sprintf(" in %s (pid %d)", d.Process, d.Pid)
@@ -72,6 +76,9 @@ func denialLine(d event.Denial) string {
 
 // callText is a call with the arguments that decided: socket(family AF_ALG).
 func callText(d event.Denial) string {
+	if d.Syscall == "" {
+		return d.Control
+	}
 	if len(d.Arguments) == 0 {
 		return d.Syscall
 	}
@@ -97,6 +104,8 @@ func flowOf(lines []string) string {
 			section = strings.TrimSuffix(text, ":")
 		case strings.HasPrefix(text, "- "):
 			parts = append(parts, section+": ["+strings.TrimPrefix(text, "- ")+"]")
+		case strings.Contains(text, ": "):
+			parts = append(parts, section+"."+text)
 		default:
 			section += "." + strings.TrimSuffix(text, ":")
 		}

@@ -28,6 +28,12 @@ func TestDenialLine(t *testing.T) {
 	if got, want := allowHint(someDenials[0]), "to allow it, in a profile: seccomp.allow: [{name: mount, why: ...}] and process.capabilities: [{name: SYS_ADMIN, why: ...}]"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	if got, want := denialLine(event.Denial{Control: "pids", Count: 2, Meaning: "too many"}), "denied by the limit of pids, 2 times: too many"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := allowHint(event.Denial{Allow: []string{"resources:", "  memory: 1GiB"}}), "to allow it, in a profile: resources.memory: 1GiB"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 	if got := allowHint(someDenials[3]); got != "leave it" {
 		t.Errorf("%q", got)
 	}
@@ -98,6 +104,10 @@ func TestPrintAllowing(t *testing.T) {
 	}
 	if err := a.printAllowing("web", "site", someDenials[3:]); err == nil {
 		t.Error("a profile that allows nothing was printed")
+	}
+	limit := []event.Denial{{Control: "memory", Count: 1, Allow: []string{"resources:", "  memory: 1GiB"}}}
+	if err := a.printAllowing("web", "site", limit); err != nil {
+		t.Errorf("what a limit refused: %v", err)
 	}
 	if _, err := onlyCalls(someDenials, []string{"bpf"}); err == nil {
 		t.Error("a call that was not refused was found")
