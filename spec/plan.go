@@ -148,4 +148,5 @@ type Decision struct {
 	Source  string `json:"source"`            // "default:31", "flag --memory", "image", "host"
 	Why     string `json:"why,omitempty"`     // the reason
 	Weakens string `json:"weakens,omitempty"` // what this gives up, empty when nothing
+	Breaks  string `json:"breaks,omitempty"`  // what of the program cannot work because of it, and what to do
 }

@@ -74,9 +74,14 @@ func (a *app) explainRefused(o runOptions, policy profiles.Profile) error {
 func writeExplanation(w *bytes.Buffer, plan *spec.Plan, p palette, columns int) {
 	fmt.Fprintf(w, "%s under the profile %s\n\n", printable(plan.Image.Reference), p.bold(printable(plan.Profile)))
 	t := table{head: []string{"SETTING", "VALUE", "SOURCE", "CHANGE WITH", "WHY"}}
+	broken := table{head: []string{"WILL NOT WORK", "SOURCE", "WHY, AND WHAT TO DO"}}
 	weakened := table{head: []string{"WEAKER", "SOURCE", "WHAT IT GIVES UP"}}
 	for _, d := range plan.Decisions {
 		setting := d.Setting
+		if d.Breaks != "" {
+			broken.add(d.Setting+" "+d.Value, d.Source, d.Breaks)
+			continue
+		}
 		if d.Weakens != "" {
 			setting = "! " + setting
 			weakened.add(d.Setting+" "+d.Value, d.Source, d.Weakens)
@@ -90,9 +95,11 @@ func writeExplanation(w *bytes.Buffer, plan *spec.Plan, p palette, columns int) 
 		return text
 	}
 	_ = t.write(w, columns, p) // a bytes.Buffer takes everything
-	if len(weakened.rows) > 0 {
-		fmt.Fprintln(w)
-		_ = weakened.write(w, columns, p)
+	for _, more := range []table{broken, weakened} {
+		if len(more.rows) > 0 {
+			fmt.Fprintln(w)
+			_ = more.write(w, columns, p)
+		}
 	}
 	if len(plan.Accepted) == 0 {
 		return
