@@ -31,8 +31,11 @@ const mostDenials = 4 << 20
 // denials is what one sandbox is refused.
 type denials struct {
 	tally    *trace.Tally
+	answers  seccomp.Answers
 	listener *trace.Listener
 	file     string
+	kernel   *trace.Kernel // nil where it is not asked
+	refused  kernelDenials
 
 	mu   sync.Mutex
 	soon *time.Timer // writes the file; nil when nothing is to be written
@@ -49,7 +52,7 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 		return oci, nil
 	}
 	filter, answers := seccomp.Notified(oci.Linux.Seccomp)
-	d := &denials{tally: trace.NewTally(answers), file: filepath.Join(c.Lease.store.Dir(c.Lease.ID), DenialsFile)}
+	d := &denials{tally: trace.NewTally(answers), answers: answers, file: filepath.Join(c.Lease.store.Dir(c.Lease.ID), DenialsFile)}
 	d.tally.New = func(denial event.Denial) {
 		c.react(denial)
 		d.saveSoon()
@@ -92,7 +95,7 @@ func (c *Cmd) Denials() (list []event.Denial, traced bool) {
 		return nil, false
 	}
 	c.denials.listener.Settle()
-	return c.denials.tally.Denials(), true
+	return append(c.denials.tally.Denials(), c.readKernel()...), true
 }
 
 func (d *denials) close() error {
@@ -101,6 +104,7 @@ func (d *denials) close() error {
 		d.soon.Stop()
 	}
 	d.mu.Unlock()
+	d.closeKernel()
 	return d.listener.Close()
 }
 

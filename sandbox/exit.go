@@ -41,6 +41,9 @@ type Exit struct {
 	// Denials is what it was refused; Traced is false where nobody could count.
 	Denials []event.Denial `json:"denials,omitempty"`
 	Traced  bool           `json:"traced"`
+	// Untraced says why what the kernel refuses was not counted, when that was
+	// asked for.
+	Untraced error `json:"-"`
 	// Violation is what it was killed for.
 	Violation *event.Denial `json:"violation,omitempty"`
 	// OutputLost says why not all that the container wrote was passed on, for

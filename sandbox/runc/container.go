@@ -199,6 +199,9 @@ func (c *Container) Signal(sig syscall.Signal) error {
 	return err
 }
 
+// Unified is its control group in the unified hierarchy; empty where there is none.
+func (c *Container) Unified() string { return c.cgroup.Path("") }
+
 // Freeze stops every process of the container; Thaw lets them go on.
 func (c *Container) Freeze() error { return c.container.Pause() }
 

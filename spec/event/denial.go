@@ -5,6 +5,7 @@ import "time"
 // The controls that refuse.
 const (
 	Seccomp = "seccomp"
+	Kernel  = "kernel" // files and privileges, as the kernel itself judges them
 	Memory  = "memory"
 	Pids    = "pids"
 )

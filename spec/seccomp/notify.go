@@ -88,6 +88,23 @@ func (a Answers) Answer(number int, args [6]uint64) (errno uint) {
 	return errno
 }
 
+// Refuses says whether the filter refuses a call, with some arguments at least.
+func (a Answers) Refuses(number int) bool {
+	_, ok := a.calls[number]
+	return ok
+}
+
+// NameOf is the name of a system call by its number on an architecture (a
+// GOARCH); empty where there is none.
+func NameOf(arch string, n int) string {
+	for _, s := range syscalls {
+		if at, ok := number(arch, s.name); ok && at == n {
+			return s.name
+		}
+	}
+	return ""
+}
+
 // of is the name of a call and the errno that it fails with.
 func (a Answers) of(number int, args [6]uint64) (name string, errno uint) {
 	call, ok := a.calls[number]

@@ -58,7 +58,7 @@ func tellDenial(std IO, o runOptions, d event.Denial) {
 
 // denialLine is a denial in one line.
 func denialLine(d event.Denial) string {
-	if d.Control != event.Seccomp {
+	if d.Control == event.Memory || d.Control == event.Pids {
 		return fmt.Sprintf("denied by the limit of %s, %d times: %s", d.Control, d.Count, d.Meaning)
 	}
 	line := fmt.Sprintf("denied by %s: %s failed with %s", d.Control, callText(d), d.Errno)
@@ -67,6 +67,9 @@ func denialLine(d event.Denial) string {
 	}
 	if d.Count > 1 {
 		line += fmt.Sprintf(", %d times", d.Count)
+	}
+	if d.Meaning != "" {
+		line += "; " + d.Meaning
 	}
 	if d.Risk != "" {
 		line += "; it would open " + d.Risk

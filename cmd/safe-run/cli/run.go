@@ -165,7 +165,7 @@ func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 		cmd.Stdin = std.In
 	}
 	if o.Explain {
-		cmd.OnDenial = func(d event.Denial) { tellDenial(std, o, d) }
+		cmd.Kernel, cmd.OnDenial = true, func(d event.Denial) { tellDenial(std, o, d) }
 	}
 	return cmd
 }
@@ -233,6 +233,9 @@ func tellWhy(std IO, o runOptions, exit sandbox.Exit) {
 	if o.Explain && !exit.Traced {
 		report(std.Err, paletteFor(std.Err), problem.New("what it could not do shows in its own errors",
 			"nobody counted what was refused: the kernel is older than 5.9, safe-run itself runs below a system call filter, or the profile has none"))
+	}
+	if exit.Untraced != nil {
+		report(std.Err, paletteFor(std.Err), problem.New("what the filter refuses is told all the same", "what the kernel itself refuses is not counted: %w", exit.Untraced))
 	}
 	if o.Explain { // each was told when it happened, and those that came again were not
 		denied, minor = slices.DeleteFunc(exit.Denials, func(d event.Denial) bool { return d.Count == 1 }), nil
