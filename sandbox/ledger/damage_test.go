@@ -136,11 +136,10 @@ func TestForeignEntries(t *testing.T) {
 }
 
 // TestSweepRemovesTheHalfMade: what Create leaves that is killed between two
-// steps goes, once it is not young any more.
+// steps goes, and what somebody is just making stays.
 func TestSweepRemovesTheHalfMade(t *testing.T) {
 	l := open(t)
-	old := time.Now().Add(-time.Hour)
-	for _, made := range [][]string{{}, {lockFile}, {lockFile, claimFile}, {lockFile, claimFile, logDir}, {lockFile, claimFile, logDir, containerFile + partSuffix}} {
+	for _, made := range [][]string{{}, {lockFile}, {lockFile, claimFile}, {lockFile, claimFile, logDir}, {lockFile, claimFile, logDir, spareFile, containerFile + partSuffix}} {
 		dir := l.Dir(id("a"))
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -160,15 +159,22 @@ func TestSweepRemovesTheHalfMade(t *testing.T) {
 				write(t, dir, name, "")
 			}
 		}
+		fd, err := l.openDir(id("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lock, err := takeLock(fd, supervisorByte)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, _, err := l.Sweep(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Lstat(dir); err != nil {
-			t.Fatalf("%v: it went while it was young", made)
+			t.Fatalf("%v: it went while it was being made", made)
 		}
-		if err := os.Chtimes(dir, old, old); err != nil {
-			t.Fatal(err)
-		}
+		lock.Close()
+		unix.Close(fd)
 		if removed, _, err := l.Sweep(); len(removed) != 1 || err != nil {
 			t.Fatalf("%v: %+v, %v", made, removed, err)
 		}

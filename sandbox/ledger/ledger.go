@@ -229,8 +229,9 @@ func (s State) died() State {
 	return s
 }
 
-// young says whether a container was begun within the last minute.
-func (l *Ledger) young(id string) bool { return time.Since(l.changed(id)) < time.Minute }
+// young says whether a container was begun within the last minute, as far as the
+// clock can be believed. It decides what is shown, not what is removed.
+func (l *Ledger) young(id string) bool { return time.Since(l.changed(id)).Abs() < time.Minute }
 
 func damaged(id, why string) error {
 	return problem.New("remove it: safe-run rm -f "+id[:shortID], "container %s: %w: %s", id[:shortID], ErrDamaged, why)
@@ -259,7 +260,7 @@ func (l *Ledger) Remove(id string) error {
 	}
 	err = errors.Join(l.unclaim(c.Name, id), os.RemoveAll(gone))
 	if c.Name == "" {
-		err = errors.Join(err, l.releaseNames())
+		err = errors.Join(err, l.releaseNames(l.freeGone))
 	}
 	return err
 }

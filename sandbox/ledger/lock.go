@@ -64,6 +64,28 @@ func held(dir int) bool {
 	return err == nil && lock.Type != unix.F_UNLCK
 }
 
+// making is held, shared, by one who makes a container's directory until it is
+// locked, and alone by one who judges a directory that nobody has locked: what
+// cannot be just begun then was left by somebody who is gone, whatever the clock
+// says.
+func (l *Ledger) making(how int) (*os.File, error) {
+	dir, err := os.Open(l.dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(dir.Fd()), how)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		dir.Close()
+		return nil, os.NewSyscallError("flock", err)
+	}
+	return dir, nil
+}
+
 func ignoreMissing(err error) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
