@@ -31,6 +31,7 @@ func checkValues(p Profile) Errors {
 	c.resources()
 	c.network()
 	c.image()
+	c.health()
 	return c.errs
 }
 
