@@ -13,6 +13,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/sandbox/service"
 	"github.com/safe-run/safe-run/spec"
 )
 
@@ -29,6 +30,13 @@ type Cmd struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
+	// Sockets are the program's descriptors from 3 on, as many as the plan has.
+	// The caller closes them.
+	Sockets []*os.File
+	// Notify gets what the program says to the service manager, when the plan
+	// lets it; see service.Inside.
+	Notify func(lines []string)
+
 	// Ports are the published ports with those that were chosen, after Start.
 	Ports []spec.Port
 
@@ -37,6 +45,7 @@ type Cmd struct {
 	link      *network.Attachment
 	io        *stdio
 	terminal  *os.File
+	inside    *service.Inside
 	asked     atomic.Int32 // the last signal sent
 	killed    atomic.Bool  // it was turned into SIGKILL
 }
@@ -81,6 +90,10 @@ func (c *Cmd) create(context.Context) error {
 		State:   c.Lease.store.RuntimeDir(c.Lease.ID),
 		OCI:     c.Plan.OCI,
 		Systemd: c.Driver == "systemd",
+		Files:   c.Sockets,
+	}
+	if err := c.connectService(&cfg); err != nil {
+		return err
 	}
 	var console *os.File
 	if c.Plan.OCI.Process.Terminal {
@@ -258,6 +271,9 @@ func (c *Cmd) Close() error {
 	}
 	if c.terminal != nil {
 		c.terminal.Close()
+	}
+	if c.inside != nil {
+		c.inside.Close()
 	}
 	if err := errors.Join(errs...); err != nil {
 		return c.Lease.abandon(err)

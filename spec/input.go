@@ -48,6 +48,10 @@ type ImageConfig struct {
 	Volumes      []string          `json:"volumes,omitempty"`      // sorted
 	StopSignal   string            `json:"stopSignal,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`
+	// Health is docker's HEALTHCHECK; nil where there is none. Shell is what
+	// runs a text, in place of /bin/sh -c.
+	Health *ImageHealth `json:"health,omitempty"`
+	Shell  []string     `json:"shell,omitempty"`
 }
 
 // Request is what one run asks for beside policy.
@@ -64,6 +68,10 @@ type Request struct {
 	Labels       map[string]string
 	Devices      []string
 	CgroupParent string
+	// Sockets are what the service manager gave to the launcher.
+	Sockets []Socket
+	// Notify gives the program a way to tell the service manager how it is.
+	Notify *Notify
 }
 
 // Bind is a bind mount from the host. The caller has looked at Source, because

@@ -126,6 +126,12 @@ type Lifecycle struct {
 	Init        bool          `json:"init"`
 	StopSignal  string        `json:"stopSignal"`
 	StopTimeout time.Duration `json:"stopTimeout"`
+	// Health is how it is checked while it runs; nil: not at all.
+	Health *Health `json:"health,omitempty"`
+	// Sockets is how many descriptors the program has beside 0, 1 and 2.
+	Sockets int `json:"sockets,omitempty"`
+	// Notify: there is a socket at NotifyPath, made by the launcher.
+	Notify bool `json:"notify,omitempty"`
 }
 
 // Limits repeats the limits that exit causes are explained with.
