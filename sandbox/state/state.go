@@ -44,13 +44,25 @@ type Record struct {
 	CgroupDriver string `json:"cgroupDriver,omitempty"`
 	Image        string `json:"image,omitempty"`
 	Profile      string `json:"profile,omitempty"`
+	// Executed is when the program was executed; before, it is being made.
+	Executed time.Time `json:"executed,omitzero"`
 	// Command is the program with its arguments, for people: the beginning.
 	Command string `json:"command,omitempty"`
 	// Ports are the published ports, for people: "127.0.0.1:8080->80/tcp".
 	Ports []string `json:"ports,omitempty"`
+	// Volumes are those that it has.
+	Volumes []Volume `json:"volumes,omitempty"`
 	// StopSignal by name and StopTimeout are how the sandbox is asked to end.
 	StopSignal  string        `json:"stopSignal,omitempty"`
 	StopTimeout time.Duration `json:"stopTimeout,omitempty"`
+}
+
+// Volume is a volume that a sandbox has. Store is where it is kept, and
+// AutoRemove says that it goes with the sandbox.
+type Volume struct {
+	Name       string `json:"name"`
+	Store      string `json:"store"`
+	AutoRemove bool   `json:"autoRemove,omitempty"`
 }
 
 // Store is a state directory.
@@ -142,7 +154,7 @@ func (s *Store) claims(rec *Record, slots int, named bool) error {
 	if named {
 		err := os.Link(s.claimFile(rec.ID), filepath.Join(s.Root, "names", rec.Name))
 		if errors.Is(err, os.ErrExist) {
-			return problem.New("choose another --name, or end the one that has it: safe-run stop "+rec.Name, "name %q is in use", rec.Name)
+			return nameInUse(rec.Name)
 		}
 		if err != nil {
 			return err
@@ -268,9 +280,7 @@ func (s *Store) Release(rec Record) error {
 	if rec.Slot >= 0 {
 		errs = append(errs, unclaim(filepath.Join(s.Root, "ids", fmt.Sprint(rec.Slot)), rec.ID))
 	}
-	if rec.Name != "" {
-		errs = append(errs, unclaim(filepath.Join(s.Root, "names", rec.Name), rec.ID))
-	}
+	errs = append(errs, s.giveBack(rec)...)
 	errs = append(errs, os.RemoveAll(s.Dir(rec.ID)))
 	return errors.Join(errs...)
 }
@@ -334,6 +344,8 @@ func (s *Store) ReleaseClaims() error {
 			}
 			if _, err := os.Stat(s.Dir(string(id))); errors.Is(err, os.ErrNotExist) {
 				errs = append(errs, unclaim(path, string(id)))
+			} else if sub == "names" {
+				errs = append(errs, s.releaseStale(e.Name(), string(id)))
 			}
 		}
 	}
