@@ -169,6 +169,9 @@ type Mounts struct {
 	// HostPaths are the sensitive host paths (runtime sockets, /etc, /proc ...)
 	// that a bind mount may name all the same. Ordinary paths need no entry.
 	HostPaths []HostPath `yaml:"hostPaths,omitempty" json:"hostPaths,omitzero" meet:"intersect"`
+	// Volumes allows volumes of safe-run's own, by name or without one. They
+	// show nothing of the host, and outlive the container.
+	Volumes *bool `yaml:"volumes,omitempty" json:"volumes,omitempty" meet:"and"`
 }
 
 // Tmpfs is a memory filesystem, always nosuid and nodev.

@@ -65,6 +65,7 @@ type Request struct {
 	Terminal     bool
 	Publish      []Port
 	Binds        []Bind
+	Volumes      []Volume
 	Labels       map[string]string
 	Devices      []string
 	CgroupParent string
@@ -85,6 +86,25 @@ type Bind struct {
 	IsDir    bool
 	OwnerUID uint32
 	OwnerGID uint32
+	// Flag is the text the user typed, for decisions and errors.
+	Flag string
+}
+
+// Volume is a mount of a volume of safe-run's own. It is made when it is
+// missing, but not by Compile.
+type Volume struct {
+	Name     string
+	Source   string // absolute path of its files
+	Target   string // absolute path inside
+	ReadOnly bool
+	Exec     bool
+	// NoCopy leaves the image's content at Target out of an empty volume.
+	NoCopy bool
+	// Anonymous: the name was made up. AutoRemove: it goes with the container.
+	Anonymous, AutoRemove bool
+	// Labels and Size, in bytes, are of a volume that is made.
+	Labels map[string]string
+	Size   int64
 	// Flag is the text the user typed, for decisions and errors.
 	Flag string
 }

@@ -16,7 +16,9 @@ type Container struct {
 	Profile string            `json:"profile,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	// Ports are the published ports: "127.0.0.1:8080->80/tcp".
-	Ports      []string `json:"ports,omitempty"`
+	Ports []string `json:"ports,omitempty"`
+	// Volumes are those that it has when it runs.
+	Volumes    []Volume `json:"volumes,omitempty"`
 	Restart    Restart  `json:"restart"`
 	AutoRemove bool     `json:"autoRemove,omitempty"`
 	// Kept says that it may stay created without a supervisor.
@@ -31,6 +33,16 @@ type Container struct {
 	// name and the verb, and Dir the directory that paths in it begin in.
 	Args []string `json:"args,omitempty"`
 	Dir  string   `json:"dir,omitempty"`
+}
+
+// Volume is a volume that a container has.
+type Volume struct {
+	Name        string `json:"name"`
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
+	ReadOnly    bool   `json:"readOnly,omitempty"`
+	// Anonymous says that nobody gave it its name.
+	Anonymous bool `json:"anonymous,omitempty"`
 }
 
 // Restart is a policy of docker's: "no", "on-failure", "always" or
