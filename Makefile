@@ -65,7 +65,7 @@ bench: build ## launch time and memory beside libcontainer alone, runc, crun and
 	go run ./integration/bench
 	go run ./integration/bench/pull
 
-conformance: build ## runc's own tests of its command line, with runc and with safe-run-oci; takes half an hour
+conformance: build ## runc's own tests and the specification's validation, with runc and with safe-run-oci; takes half an hour
 	integration/deps.sh conformance
 	go run ./integration/conformance $(BIN)/safe-run-oci
 
