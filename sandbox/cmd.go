@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/sandbox/volume"
 	"github.com/safe-run/safe-run/sandbox/service"
 	"github.com/safe-run/safe-run/spec"
 )
@@ -37,15 +39,24 @@ type Cmd struct {
 	// lets it; see service.Inside.
 	Notify func(lines []string)
 
+	// Begun is called once the program has been executed, beside it, and has
+	// returned when Close does. It is not called for one that ended at once.
+	Begun func()
+	// Exit is how it ended, after Wait; nil when it did not run.
+	Exit *Exit
+
 	// Ports are the published ports with those that were chosen, after Start.
 	Ports []spec.Port
 
 	container *runc.Container
 	ports     *network.Reservation
 	link      *network.Attachment
+	held      []*volume.Hold // of the plan's volumes, in their order
+	released  bool           // the first process was let go
 	io        *stdio
 	terminal  *os.File
 	inside    *service.Inside
+	noting    sync.WaitGroup
 	asked     atomic.Int32 // the last signal sent
 	killed    atomic.Bool  // it was turned into SIGKILL
 }
@@ -54,7 +65,7 @@ type Cmd struct {
 // left; Close must be called all the same, to give the lease back.
 func (c *Cmd) Start(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		c.reserve, c.create, c.attach, c.release,
+		c.reserve, c.holdVolumes, c.create, c.attach, c.release,
 	}
 	for _, step := range steps {
 		err := ctx.Err()
@@ -66,6 +77,7 @@ func (c *Cmd) Start(ctx context.Context) error {
 			return err
 		}
 	}
+	c.noting.Go(c.noteExecuted)
 	return nil
 }
 
@@ -166,6 +178,7 @@ func (c *Cmd) release(context.Context) error {
 	if err := c.container.Start(); err != nil {
 		return err
 	}
+	c.released = true
 	if c.io != nil {
 		c.io.started()
 	}
@@ -220,6 +233,7 @@ func (c *Cmd) Wait() (Exit, error) {
 	if c.io != nil {
 		exit.OutputLost = c.io.lostOutput()
 	}
+	c.Exit = &exit
 	return exit, nil
 }
 
@@ -260,6 +274,7 @@ func (c *Cmd) Close() error {
 	var errs []error
 	// First, because the kernel takes the mounts down on the side.
 	c.Lease.thread.Close()
+	c.noting.Wait()
 	if c.link != nil {
 		errs = append(errs, c.link.Detach())
 	}
@@ -275,8 +290,9 @@ func (c *Cmd) Close() error {
 	if c.inside != nil {
 		c.inside.Close()
 	}
+	c.letGoVolumes()
 	if err := errors.Join(errs...); err != nil {
 		return c.Lease.abandon(err)
 	}
-	return c.Lease.Close()
+	return errors.Join(c.removeVolumes(), c.Lease.Close())
 }

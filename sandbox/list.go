@@ -22,11 +22,13 @@ type Info struct {
 	Command  string    `json:"command,omitempty"`
 	Created  time.Time `json:"created"`
 	Launcher int       `json:"launcher"`
-	// Status is "running", or "dead" when the launcher is gone and nothing
-	// has been collected yet.
+	// Status is "created" until its program has been executed, then "running";
+	// "dead" when the launcher is gone and nothing has been collected yet.
 	Status string `json:"status"`
 	// Ports are the published ports: "127.0.0.1:8080->80/tcp".
 	Ports []string `json:"ports,omitempty"`
+	// Volumes are the names of those that it has.
+	Volumes []string `json:"volumes,omitempty"`
 }
 
 // List gives the sandboxes below root, newest first.
@@ -47,8 +49,11 @@ func infoOf(rec state.Record) Info {
 		ID: rec.ID, Name: rec.Name, Image: rec.Image, Profile: rec.Profile, Command: rec.Command,
 		Created: rec.Created, Launcher: rec.Launcher, Status: "running", Ports: rec.Ports,
 	}
-	if !rec.Alive() {
+	switch {
+	case !rec.Alive():
 		info.Status = "dead"
+	case rec.Executed.IsZero():
+		info.Status = "created"
 	}
 	return info
 }

@@ -5,7 +5,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -49,6 +51,7 @@ func (l *Live) SetLimits(to Limits) error {
 		return problem.New("choose a larger limit, or stop some of its processes first", "%s: %w", l.Name(), err)
 	}
 	l.noteLimits(set)
+	l.tell(event.Update)
 	return l.rewritePlan()
 }
 
@@ -80,5 +83,15 @@ func (l *Live) rewritePlan() error {
 	if err := keepPlan(next, l.Plan, l.Plan.Network.Publish); err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(next, planFile), filepath.Join(dir, planFile))
+	if err := os.Rename(filepath.Join(next, planFile), filepath.Join(dir, planFile)); err != nil {
+		return err
+	}
+	book, err := ledger.Open("")
+	if err == nil {
+		err = KeepPlan(book, l.record.ID, l.Plan, l.Plan.Network.Publish)
+	}
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil // it runs in the foreground
+	}
+	return err
 }

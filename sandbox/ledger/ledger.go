@@ -29,8 +29,8 @@ import (
 // DefaultDir is where the ledger is kept. It survives a reboot.
 const DefaultDir = "/var/lib/safe-run/containers"
 
-// dirVariable names another directory.
-const dirVariable = "SAFE_RUN_LEDGER"
+// DirVariable names another directory.
+const DirVariable = "SAFE_RUN_LEDGER"
 
 // ErrNotFound says that no container is meant.
 var ErrNotFound = errors.New("no such container")
@@ -48,7 +48,7 @@ type Ledger struct{ dir string }
 // the one that SAFE_RUN_LEDGER names, or DefaultDir. Nobody but its owner may
 // look into it: environments and command lines hold secrets.
 func Open(dir string) (*Ledger, error) {
-	l := &Ledger{dir: cmp.Or(dir, os.Getenv(dirVariable), DefaultDir)}
+	l := &Ledger{dir: cmp.Or(dir, os.Getenv(DirVariable), DefaultDir)}
 	for _, dir := range []string{l.dir, l.names()} {
 		if err := private(dir); err != nil {
 			return nil, err

@@ -124,3 +124,9 @@ func (s *Store) releaseStale(name, id string) error {
 	}
 	return unclaim(s.namePath(name), id)
 }
+
+// Unrecord removes the record of a sandbox that is being collected, and says
+// whether it was there: of several who do so at once one was the first.
+func (s *Store) Unrecord(id string) bool {
+	return os.Remove(filepath.Join(s.Dir(id), "record.json")) == nil
+}
