@@ -14,8 +14,8 @@ import (
 	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
-	"github.com/safe-run/safe-run/sandbox/volume"
 	"github.com/safe-run/safe-run/sandbox/service"
+	"github.com/safe-run/safe-run/sandbox/volume"
 	"github.com/safe-run/safe-run/spec"
 )
 

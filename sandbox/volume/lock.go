@@ -44,24 +44,18 @@ func tryFlock(fd, how int) (taken bool, err error) {
 	}
 }
 
-// takeLock takes the lock that says who uses a volume, for as long as the file
-// that it returns is open: unix.F_RDLCK to use it, unix.F_WRLCK to remove it;
-// ErrInUse when others are against that. It is one that can be asked for
-// without taking it (fcntl(2), F_OFD_GETLK), so that those who look are in
-// nobody's way.
-func takeLock(dir int, kind int16) (*os.File, error) {
+// takeLock says that this process uses a volume, for as long as the file that
+// it returns is open. Who holds the directory decides what that means: nobody
+// removes a volume without it. It is a lock that can be asked for without
+// taking it (fcntl(2), F_OFD_GETLK), so that those who look are in nobody's way.
+func takeLock(dir int) (*os.File, error) {
 	fd, err := unix.Openat(dir, lockFile, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: lockFile, Err: err}
 	}
 	f := os.NewFile(uintptr(fd), lockFile)
-	lock := unix.Flock_t{Type: kind}
-	err = unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock)
-	switch {
-	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
-		f.Close()
-		return nil, ErrInUse
-	case err != nil:
+	lock := unix.Flock_t{Type: unix.F_RDLCK}
+	if err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock); err != nil {
 		f.Close()
 		return nil, os.NewSyscallError("fcntl", err)
 	}

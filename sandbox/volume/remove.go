@@ -13,43 +13,45 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
+// Removal is which volume to remove.
+type Removal struct {
+	Name string
+	// Force removes one that is damaged, too.
+	Force bool
+	// Used is asked, while nobody can take hold of the volume, whether a
+	// container needs it that does not run; it says so with ErrInUse.
+	Used func() error
+}
+
 // Remove removes a volume with its files; ErrInUse while a container has it.
-// used is asked, while nobody can take hold of it, whether a container that does
-// not run needs it. What is damaged is removed only by force.
-func (s *Store) Remove(name string, force bool, used func() error) error {
+func (s *Store) Remove(r Removal) error {
 	gone := filepath.Join(s.dir, gonePrefix+random(8))
 	var v Volume
-	err := s.editSoon(name, func(dir int) (err error) {
-		if v, err = read(dir, name); err != nil && !(force && errors.Is(err, ErrDamaged)) {
+	err := s.editSoon(r.Name, func(dir int) (err error) {
+		if v, err = read(dir, r.Name); err != nil && !(r.Force && errors.Is(err, ErrDamaged)) {
 			return err
 		}
-		lock, err := takeLock(dir, unix.F_WRLCK)
-		if err != nil {
-			return err
+		if held(dir) {
+			return ErrInUse
 		}
-		defer lock.Close()
-		if used != nil {
-			if err := used(); err != nil {
+		if r.Used != nil {
+			if err := r.Used(); err != nil {
 				return err
 			}
 		}
 		// From here on there is no such volume, whatever becomes of its files.
-		return os.Rename(s.path(name), gone)
+		return os.Rename(s.path(r.Name), gone)
 	})
+	if r.Force && errors.Is(err, ErrDamaged) { // nothing of it can be opened
+		err = os.Rename(s.path(r.Name), gone)
+	}
 	switch {
-	case err != nil && force && errors.Is(err, ErrDamaged) && !isDirectory(s.path(name)):
-		return os.Remove(s.path(name)) // a link or a file, in place of a directory
 	case errors.Is(err, ErrInUse):
-		return problem.New("`safe-run ps` shows which container has it; stop and remove that first", "volume %s cannot be removed: %w", name, err)
+		return problem.New("`safe-run ps -a` shows which container has it; remove that first", "volume %s cannot be removed: %w", r.Name, err)
 	case err != nil:
 		return err
 	}
 	return s.forget(gone, v)
-}
-
-func isDirectory(path string) bool {
-	info, err := os.Lstat(path)
-	return err == nil && info.IsDir()
 }
 
 // forget removes the files of a volume that is gone, and its quota.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -83,7 +81,7 @@ func (s *Store) hold(ctx context.Context, dir int, u Use, h *Hold) error {
 		return err
 	}
 	alone := !held(dir)
-	if h.lock, err = takeLock(dir, unix.F_RDLCK); err != nil {
+	if h.lock, err = takeLock(dir); err != nil {
 		return err
 	}
 	h.Volume = v

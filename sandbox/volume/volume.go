@@ -3,7 +3,7 @@
 //
 //	NAME/volume.json  what it is
 //	NAME/_data        its files, with the ids that containers see
-//	NAME/lock         shared by those who use it, exclusive to remove it
+//	NAME/lock         locked by those who use it
 //
 // Owners are written down as containers number them, 0 to 65535, and each
 // container gets them mapped to its own range. They are the ids of others on the
