@@ -236,16 +236,12 @@ func portTexts(ports []spec.Port) (out []string) {
 	return out
 }
 
-// settledAfter is when a container has run for so long that what its start took is
-// given back; a short one need not wait for it.
-const settledAfter = time.Second
-
 // attend waits for the container's end.
 func (s *supervisor) attend(cmd *sandbox.Cmd, restarts int) (sandbox.Exit, error) {
 	_ = os.Chdir("/") // keeps no file system busy
-	slim := time.AfterFunc(settledAfter, sandbox.Slim)
+	s.hub.settler.after(settledAfter)
 	exit, err := cmd.Wait()
-	slim.Stop()
+	s.hub.settler.rouse()
 	s.hold(nil)
 	s.hub.drain()
 	return exit, err

@@ -29,6 +29,7 @@ func (s *supervisor) serve(listener *net.UnixListener) {
 
 // answer does what one client wants.
 func (s *supervisor) answer(conn *net.UnixConn) {
+	s.hub.settler.work()
 	_ = conn.SetReadDeadline(time.Now().Add(requestPatience))
 	kind, data, err := readFrame(conn)
 	var r request
