@@ -22,6 +22,7 @@ type Live struct {
 	container *libcontainer.Container
 	pid       int
 	pidfd     int
+	cgroups   map[string]string // the paths of its control group, by hierarchy
 }
 
 // OpenLive finds a running container by what libcontainer wrote into dir, the
@@ -38,7 +39,7 @@ func OpenLive(dir, id string) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{container: container, pid: state.InitProcessPid}
+	l := &Live{container: container, pid: state.InitProcessPid, cgroups: state.CgroupPaths}
 	if l.pidfd, err = unix.PidfdOpen(l.pid, 0); err != nil {
 		return nil, ErrGone
 	}
