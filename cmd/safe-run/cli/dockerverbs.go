@@ -19,9 +19,7 @@ const (
 var dockerVerbs = map[string]dockerVerb{
 	"build":   {noBuild, "build it with another tool, and " + packImage},
 	"commit":  {noBuild, "mount a directory with -v for what should stay"},
-	"cp":      {"files are not copied in or out", "read one with safe-run exec NAME cat FILE, or mount a directory with -v"},
 	"create":  {"a container starts when it is made", "start it in the background: safe-run run -d IMAGE [COMMAND...]"},
-	"diff":    {"what a container writes outside of mounts goes with it", "compare policies: safe-run profile diff A B"},
 	"load":    {"an image gets its name when it is imported", "safe-run image import docker-archive:FILE NAME; or run the archive as it is: safe-run docker-archive:FILE"},
 	"login":   {"credentials are those of podman and docker", fetchImage},
 	"network": {"there is one bridge, and a container is on it or not", "safe-run --network bridge, or --profile web"},
