@@ -45,7 +45,7 @@ func OpenLive(dir, id string) (*Live, error) {
 	}
 	// After the descriptor was opened: it looks at the start time.
 	status, err := container.Status()
-	if err != nil || (status != libcontainer.Running && status != libcontainer.Paused) {
+	if err != nil || (status != libcontainer.Running && status != libcontainer.Paused) || !inGroup(l.pid, state.CgroupPaths) {
 		l.Close()
 		return nil, errors.Join(ErrGone, err)
 	}

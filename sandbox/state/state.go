@@ -39,6 +39,8 @@ type Record struct {
 	// is not taken for it.
 	Launcher      int    `json:"launcher"`
 	LauncherStart uint64 `json:"launcherStart"`
+	// LauncherFile is the program that it runs, as device and inode.
+	LauncherFile string `json:"launcherFile,omitempty"`
 	// CgroupsPath and CgroupDriver find the control group.
 	CgroupsPath  string `json:"cgroupsPath,omitempty"`
 	CgroupDriver string `json:"cgroupDriver,omitempty"`
@@ -134,6 +136,7 @@ func (s *Store) Take(id, name string, slots int) (Record, error) {
 		return rec, err
 	}
 	rec.LauncherStart = start
+	rec.LauncherFile, _ = programOf(rec.Launcher) // then it is not asked for
 	// The directory comes first: a claim that names none is taken back by the
 	// next collector, and so is a directory that never got its record.
 	if err := os.Mkdir(s.Dir(rec.ID), 0o711); err != nil {
@@ -355,7 +358,24 @@ func (s *Store) ReleaseClaims() error {
 // Alive says whether the launcher of rec still runs.
 func (rec Record) Alive() bool {
 	start, err := startTime(rec.Launcher)
-	return err == nil && start == rec.LauncherStart
+	return err == nil && start == rec.LauncherStart && rec.runsIn(rec.Launcher)
+}
+
+// runsIn says whether a process runs the launcher's program, as far as that may
+// be seen and was written down.
+func (rec Record) runsIn(pid int) bool {
+	file, err := programOf(pid)
+	return rec.LauncherFile == "" || file == rec.LauncherFile || errors.Is(err, os.ErrPermission)
+}
+
+// programOf is the file that a process runs, also when it has been replaced or
+// removed since.
+func programOf(pid int) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/exe", pid), &st); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino), nil
 }
 
 // StartTime is when a process was started, in clock ticks since the host was;
