@@ -18,11 +18,7 @@ func (l *Live) Stats() (runc.Counters, error) {
 }
 
 // Limits are limits to set; 0 leaves one as it is.
-type Limits struct {
-	Memory   int64 // bytes
-	MilliCPU int64 // thousandths of a processor
-	Pids     int64
-}
+type Limits = ledger.Limits
 
 // SetLimits changes the limits of the running sandbox. Only those that its plan
 // has can be changed: where the host could not set one, it cannot now.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -29,6 +30,8 @@ type Container struct {
 	StopSignal  string        `json:"stopSignal,omitempty"`
 	StopTimeout time.Duration `json:"stopTimeout,omitempty"`
 	Log         LogLimit      `json:"log"`
+	// Limits are those that were changed since it was made.
+	Limits Limits `json:"limits,omitzero"`
 	// Args is the command line that makes it run again, without the program's
 	// name and the verb, and Dir the directory that paths in it begin in.
 	Args []string `json:"args,omitempty"`
@@ -50,6 +53,18 @@ type Volume struct {
 type Restart struct {
 	Policy string `json:"policy,omitempty"`
 	Max    int    `json:"max,omitempty"`
+}
+
+// Limits are limits that were set; 0 is one that was not.
+type Limits struct {
+	Memory   int64 `json:"memory,omitempty"`   // bytes
+	MilliCPU int64 `json:"milliCPU,omitempty"` // thousandths of a processor
+	Pids     int64 `json:"pids,omitempty"`
+}
+
+// Over gives l with what it does not set from before.
+func (l Limits) Over(before Limits) Limits {
+	return Limits{cmp.Or(l.Memory, before.Memory), cmp.Or(l.MilliCPU, before.MilliCPU), cmp.Or(l.Pids, before.Pids)}
 }
 
 // LogLimit bounds a log: files of at most Size bytes, at most Files of them.

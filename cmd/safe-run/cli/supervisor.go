@@ -15,6 +15,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -36,10 +37,14 @@ type supervisor struct {
 	given atomic.Int32 // the signal for which the start is given up
 
 	told bool // the front knows that the program has started
+	made bool // that the container was made has been told
+
+	keeping sync.WaitGroup // see keepPlan
 
 	mu      sync.Mutex
 	cmd     *sandbox.Cmd // nil between two runs
 	stopped bool         // it is to stay ended
+	ordered bool         // by a signal, as when the host is shut down, and by no person
 	wake    chan struct{}
 	stopSig syscall.Signal
 	grace   time.Duration
@@ -52,11 +57,15 @@ func supervise(ctx context.Context, std IO, o runOptions, ready *sandbox.Readine
 	defer cancel()
 	s.catch(cancel)
 	go s.watchFront(cancel)
-	if err := s.open(); err != nil {
+	err := s.o.serve(std.served)
+	if err == nil {
+		err = s.open()
+	}
+	if err != nil {
 		ready.Cancel()
 		return launcherError(err)
 	}
-	err := s.live(ctx, ready)
+	err = s.live(ctx, ready)
 	sig := s.given.Load()
 	switch {
 	case s.told:
@@ -77,7 +86,7 @@ func (s *supervisor) catch(cancel context.CancelFunc) {
 				s.given.CompareAndSwap(0, int32(sig.(syscall.Signal)))
 				cancel()
 			}
-			s.stop(nil, false)
+			s.shutDown()
 		}
 	}()
 }
@@ -132,7 +141,7 @@ func (s *supervisor) live(ctx context.Context, ready *sandbox.Readiness) error {
 		s.hub.ended(end)
 		select {
 		case <-s.wake:
-			end.Status, end.Stopped = ledger.Exited, s.isStopped()
+			end.Status, end.Stopped = ledger.Exited, s.byPerson()
 			return s.finish(end)
 		case <-time.After(s.back.pause(time.Since(begun))):
 		}
@@ -163,7 +172,7 @@ func (s *supervisor) once(ctx context.Context, ready *sandbox.Readiness, restart
 			failed := launcherError(err)
 			end.ExitCode, end.Cause, end.Hint = exitCode(failed, exitLauncher), failed.Error(), problem.HintOf(failed)
 		}
-		end.Stopped = s.isStopped()
+		end.Stopped = s.byPerson()
 	}()
 	p, err := prepare(ctx, s.std, s.o, taker(ready))
 	if err != nil {
@@ -179,6 +188,8 @@ func (s *supervisor) once(ctx context.Context, ready *sandbox.Readiness, restart
 	}
 	p = &prepared{image: p.image} // what it was made from is not needed any more
 	exit, err := s.attend(cmd, restarts)
+	s.tellEnd(cmd.Exit)
+	s.keeping.Wait()
 	err = errors.Join(explainExec(cmd.Plan, err), cmd.Close())
 	end.ExitCode, end.OOMKilled = exit.Code, exit.Cause == sandbox.CauseOOM
 	end.Cause, end.Hint = exit.Explain()
@@ -205,6 +216,7 @@ func (s *supervisor) start(ctx context.Context, cmd *sandbox.Cmd) error {
 		}
 		return err
 	}
+	s.tellStart()
 	s.hold(cmd)
 	if s.isStopped() { // while it was being started
 		s.stop(nil, false)
@@ -219,12 +231,16 @@ func (s *supervisor) start(ctx context.Context, cmd *sandbox.Cmd) error {
 		})
 	}
 	if err == nil {
+		s.o.notifier.executed(s.entry.Name)
 		err = s.tell()
 	}
 	if err != nil {
 		s.hold(nil)
-		return errors.Join(err, kill(cmd))
+		err = errors.Join(err, kill(cmd))
+		s.tellEnd(cmd.Exit)
+		return err
 	}
+	s.keepPlan(cmd)
 	return nil
 }
 
@@ -276,7 +292,11 @@ func (s *supervisor) giveUp() error {
 		s.entry.Unlisten()
 	}
 	if !s.order.Adopt {
-		return s.entry.Remove()
+		err := s.entry.Remove()
+		if s.made {
+			s.book.Emit(s.entry.Event(event.Destroy))
+		}
+		return err
 	}
 	return errors.Join(s.entry.SetState(s.first), s.entry.Close())
 }
@@ -294,6 +314,7 @@ func (s *supervisor) finish(end ledger.State) error {
 	s.hub.flush()
 	if c.AutoRemove {
 		err = errors.Join(err, s.entry.Remove())
+		s.book.Emit(c.Event(event.Destroy))
 	} else {
 		err = errors.Join(err, s.entry.Close())
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/console"
 
 	"github.com/safe-run/safe-run/sandbox/ledger"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -40,6 +41,7 @@ func (s *supervisor) answer(conn *net.UnixConn) {
 	_ = conn.SetReadDeadline(time.Time{})
 	switch r.Verb {
 	case "attach":
+		s.book.Emit(s.about().Event(event.Attach))
 		s.listen(s.hub.add(conn, true))
 	case "wait":
 		s.listen(s.hub.add(conn, false))
