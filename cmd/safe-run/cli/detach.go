@@ -39,6 +39,9 @@ type Order struct {
 	Adopt bool   `json:"adopt,omitempty"`
 	// Args is the command line of run, without the verb.
 	Args []string `json:"args"`
+	// Served is what a service manager gave to whoever gives the order. Its
+	// sockets are the descriptors from 4 on.
+	Served served `json:"served,omitzero"`
 
 	socket *os.File
 }
@@ -101,6 +104,7 @@ func order(std IO, o Order) (started, error) {
 			_ = supervisor.Process.Signal(sig)
 		}
 	}()
+	o.Served = std.served
 	err = json.NewEncoder(socket).Encode(o)
 	var s started
 	if err == nil {
@@ -131,7 +135,7 @@ func startSupervisor(std IO) (*os.File, *exec.Cmd, error) {
 		Path:        "/proc/self/exe",
 		Args:        []string{SupervisorName},
 		Stderr:      std.Err,
-		ExtraFiles:  []*os.File{theirs},
+		ExtraFiles:  append([]*os.File{theirs}, std.served.files()...),
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := cmd.Start(); err != nil {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"os"
+
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/ledger"
@@ -47,6 +49,13 @@ type runOptions struct {
 	// Again is the command line that means the same later and elsewhere,
 	// without what the ledger has of its own.
 	Again []string
+
+	// SDNotify is when the service manager hears that it is ready; empty:
+	// nobody said.
+	SDNotify string
+	// notifier tells it, and sockets are the service manager's; see serve.
+	notifier *notifier
+	sockets  []*os.File
 
 	Format format
 	// Quiet leaves out the line that tells how the container ended.

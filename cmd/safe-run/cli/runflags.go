@@ -80,6 +80,7 @@ var runFlags = []runFlag{
 	{"restart", "", "POLICY", groupLife, "with -d, start it again when it ends: no, on-failure[:MAX], always or unless-stopped", (*runBuilder).restart},
 	{"log-opt", "", "max-size=SIZE", groupLife, "with -d, size of a file of the log, and how many there are: max-size=10m, max-file=3", (*runBuilder).logOpt},
 	{"log-driver", "", "json-file", "", "", (*runBuilder).logDriver},
+	{"sdnotify", "", "WHEN", groupLife, "under systemd, when it is ready: runtime (it runs), container (it says so), healthy, or ignore (default runtime)", (*runBuilder).sdnotify},
 	{"rm", "", "", groupLife, "remove the container when it ends; always so without -d", (*runBuilder).remove},
 	{"quiet", "q", "", groupLife, "do not say how the container ended", toggle(func(b *runBuilder) *bool { return &b.o.Quiet })},
 }

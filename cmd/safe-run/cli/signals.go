@@ -31,6 +31,7 @@ type signals struct {
 	cmd     signalled
 	cancel  context.CancelFunc
 	pending syscall.Signal // came before the first process did
+	asked   func(sig syscall.Signal)
 }
 
 // others lists the signals that go to the container beside the first: all but
@@ -85,6 +86,9 @@ func (s *signals) pass(sig syscall.Signal) {
 	case s.cmd != nil && sig == syscall.SIGTSTP:
 		suspend(s.cmd)
 	case s.cmd != nil:
+		if s.asked != nil {
+			s.asked(sig)
+		}
 		_ = s.cmd.Signal(sig)
 	default:
 		for _, end := range endingSignals {
@@ -104,6 +108,13 @@ func (s *signals) forward(cmd signalled) {
 	if s.pending != 0 {
 		_ = cmd.Signal(s.pending)
 	}
+}
+
+// notify has n told of signals that end the container; stop is its own.
+func (s *signals) notify(n *notifier, stop string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = func(sig syscall.Signal) { n.asked(sig, stop) }
 }
 
 // suspend is Ctrl-Z without a terminal of the container's own: everything in

@@ -25,6 +25,7 @@ func (a *app) stopVerb() *cobra.Command {
 		ValidArgsFunction:     completeContainers,
 	}
 	grace := graceFlag(cmd)
+	ignore := cmd.Flags().BoolP("ignore", "i", false, "say nothing of a container that is not there")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		g, err := grace()
 		if err != nil {
@@ -32,6 +33,9 @@ func (a *app) stopVerb() *cobra.Command {
 		}
 		return a.forEach("stopped", args, func(ref string) error {
 			t, err := locate(ref)
+			if errors.Is(err, ledger.ErrNotFound) && *ignore {
+				return nil
+			}
 			if err != nil {
 				return err
 			}
