@@ -46,6 +46,8 @@ type runOptions struct {
 	Restart ledger.Restart
 	// Log bounds the log of a detached container.
 	Log ledger.LogLimit
+	// NoHealth runs no check of health.
+	NoHealth bool
 	// Again is the command line that means the same later and elsewhere,
 	// without what the ledger has of its own.
 	Again []string

@@ -43,6 +43,7 @@ type supervisor struct {
 
 	mu      sync.Mutex
 	cmd     *sandbox.Cmd // nil between two runs
+	watch   *watch       // checks it; nil where there is nothing to check
 	stopped bool         // it is to stay ended
 	ordered bool         // by a signal, as when the host is shut down, and by no person
 	wake    chan struct{}
@@ -187,7 +188,9 @@ func (s *supervisor) once(ctx context.Context, ready *sandbox.Readiness, restart
 		return end, errors.Join(explainExec(p.plan, err), cmd.Close())
 	}
 	p = &prepared{image: p.image} // what it was made from is not needed any more
+	watch := s.lookAfter(cmd.Plan.Lifecycle.Health, time.Now())
 	exit, err := s.attend(cmd, restarts)
+	end.Health = watch.end()
 	s.tellEnd(cmd.Exit)
 	s.keeping.Wait()
 	err = errors.Join(explainExec(cmd.Plan, err), cmd.Close())
@@ -223,6 +226,9 @@ func (s *supervisor) start(ctx context.Context, cmd *sandbox.Cmd) error {
 	}
 	pid, begun := cmd.Pid()
 	state := ledger.State{Status: ledger.Running, Pid: pid, PidStart: begun, Started: time.Now().UTC()}
+	if cmd.Plan.Lifecycle.Health != nil {
+		state.Health = ledger.HealthStarting
+	}
 	err := s.entry.SetState(state)
 	if err == nil && len(cmd.Ports) > 0 {
 		err = s.book.Update(s.order.ID, func(c *ledger.Container) error {

@@ -60,6 +60,14 @@ func (s *supervisor) answer(conn *net.UnixConn) {
 			return
 		}
 		_ = writeFrame(conn, frameRequest, nil)
+	case "health":
+		defer conn.Close()
+		check, err := s.checkNow()
+		if err != nil {
+			_, _ = conn.Write(frameOf(frameFailure, failure{Error: err.Error(), Hint: problem.HintOf(err)}))
+			return
+		}
+		_, _ = conn.Write(frameOf(frameHealth, check))
 	default:
 		_, _ = conn.Write(frameOf(frameFailure, failure{Error: "the supervisor is of another version"}))
 		conn.Close()

@@ -41,8 +41,6 @@ type inspectedState struct {
 	Health                                       *inspectedHealth `json:",omitempty"`
 }
 
-type inspectedHealth struct{ Status string }
-
 type inspectedHost struct {
 	NetworkMode    string
 	PortBindings   map[string][]inspectedPort
@@ -85,6 +83,7 @@ type inspectedConfig struct {
 	Labels                            map[string]string
 	StopSignal                        string
 	StopTimeout                       int
+	Healthcheck                       *inspectedCheck `json:",omitempty"`
 }
 
 type inspectedNetwork struct {
@@ -141,6 +140,7 @@ func (i *inspection) describe(plan *spec.Plan) {
 	i.Config.User = fmt.Sprintf("%d:%d", p.User.UID, p.User.GID)
 	i.Config.Tty, i.Config.Env, i.Config.Labels = p.Terminal, p.Env, oci.Annotations
 	i.Config.StopSignal, i.Config.StopTimeout = plan.Lifecycle.StopSignal, int(plan.Lifecycle.StopTimeout/time.Second)
+	i.Config.Healthcheck = checkOf(plan.Lifecycle.Health)
 	i.Mounts = mountsOf(oci.Mounts)
 	i.NetworkSettings.Ports = bindings(plan.Network.Publish)
 	i.HostConfig = hostConfig(plan)
@@ -233,6 +233,6 @@ func (i *inspection) addKept(c ledger.Container, s ledger.State) {
 	to.Restarting, to.Dead = s.Status == ledger.Restarting, s.Status == ledger.Dead
 	to.StartedAt, to.FinishedAt = s.Started, s.Finished
 	if s.Health != "" {
-		to.Health = &inspectedHealth{s.Health}
+		to.Health = &inspectedHealth{Status: s.Health, Log: []inspectedResult{}}
 	}
 }

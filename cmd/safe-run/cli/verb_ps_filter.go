@@ -13,7 +13,7 @@ import (
 type psFilter map[string][]string
 
 // psFilters are the keys there are.
-var psFilters = []string{"name", "id", "status", "label", "exited", "ancestor"}
+var psFilters = []string{"name", "id", "status", "label", "exited", "ancestor", "health"}
 
 func parseFilters(filters []string) (psFilter, error) {
 	out := psFilter{}
@@ -32,10 +32,17 @@ func parseFilters(filters []string) (psFilter, error) {
 		if key == "status" && !slices.Contains(statuses, value) {
 			return nil, problem.New("write one of "+strings.Join(statuses, ", "), "--filter: there is no status %.60q", value)
 		}
+		healths := []string{ledger.HealthStarting, ledger.HealthHealthy, ledger.HealthUnhealthy, noHealth}
+		if key == "health" && !slices.Contains(healths, value) {
+			return nil, problem.New("write one of "+strings.Join(healths, ", "), "--filter: there is no health %.60q", value)
+		}
 		out[key] = append(out[key], value)
 	}
 	return out, nil
 }
+
+// noHealth is the health of a container without a check, in filters.
+const noHealth = "none"
 
 // match says whether a container is asked for: one value of each key must be
 // its, and every label.
@@ -67,6 +74,8 @@ func (r row) matches(key, value string) bool {
 	case "exited":
 		code, _ := strconv.Atoi(value) // checked when it was read
 		return (r.Status == ledger.Exited || r.Status == ledger.Dead) && r.ExitCode == code
+	case "health":
+		return r.Health == value || r.Health == "" && value == noHealth
 	case "ancestor":
 		image, _, _ := strings.Cut(r.Image, "@")
 		return r.Image == value || image == value || image == value+":latest"
