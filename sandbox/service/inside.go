@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
 
 // Inside is a socket that a container sends to as if it were the service
@@ -15,6 +17,7 @@ import (
 type Inside struct {
 	conn *net.UnixConn
 	path string
+	pass func(lines []string)
 	done sync.WaitGroup
 }
 
@@ -43,29 +46,51 @@ func Listen(path string, pass func(lines []string)) (*Inside, error) {
 		conn.Close()
 		return nil, err
 	}
-	i := &Inside{conn: conn, path: path}
-	i.done.Go(func() { i.forward(pass) })
+	i := &Inside{conn: conn, path: path, pass: pass}
+	i.done.Go(i.forward)
 	return i, nil
 }
 
-func (i *Inside) forward(pass func([]string)) {
+func (i *Inside) forward() {
 	message := make([]byte, mostMessage)
 	for {
 		n, err := i.conn.Read(message)
 		if err != nil {
-			return // closed
+			return // the deadline of Close
 		}
-		if lines := Passed(message[:n]); len(lines) > 0 && pass != nil {
-			pass(lines)
-		}
+		i.hand(message[:n])
 		time.Sleep(pause)
 	}
 }
 
-// Close ends it.
+func (i *Inside) hand(message []byte) {
+	if lines := Passed(message); len(lines) > 0 && i.pass != nil {
+		i.pass(lines)
+	}
+}
+
+// mostWaiting bounds what is still passed on when the container has ended
+// (net.unix.max_dgram_qlen is 10, or what the host has made of it).
+const mostWaiting = 16
+
+// Close ends it, when the container has ended: what it has said by then is
+// passed on.
 func (i *Inside) Close() {
-	i.conn.Close()
+	_ = i.conn.SetReadDeadline(time.Now())
 	i.done.Wait()
+	message := make([]byte, mostMessage)
+	if raw, err := i.conn.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			for range mostWaiting {
+				n, _, err := unix.Recvfrom(int(fd), message, unix.MSG_DONTWAIT)
+				if err != nil {
+					return
+				}
+				i.hand(message[:n])
+			}
+		})
+	}
+	i.conn.Close()
 	_ = os.Remove(i.path)
 }
 
