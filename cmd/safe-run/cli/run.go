@@ -43,8 +43,15 @@ func run(ctx context.Context, std IO, o runOptions, ready *sandbox.Readiness) (e
 	}
 	defer func() { err = errors.Join(err, launcherError(p.close())) }()
 
-	cmd := p.command(std, o)
-	defer func() { err = errors.Join(err, launcherError(cmd.Close())) }()
+	cmd, tale := p.command(std, o), newTale(p, o)
+	defer func() {
+		err = errors.Join(err, launcherError(cmd.Close()))
+		tale.end(cmd.Exit)
+	}()
+	if err := nameFree(o.Name); err != nil { // one may have got it since
+		return launcherError(err)
+	}
+	cmd.Begun, signals.told = tale.begin, tale.signalled
 	if err := cmd.Start(ctx); err != nil {
 		return signals.instead(explainExec(p.plan, err))
 	}

@@ -32,6 +32,7 @@ type signals struct {
 	cancel  context.CancelFunc
 	pending syscall.Signal // came before the first process did
 	asked   func(sig syscall.Signal)
+	told    func(sig syscall.Signal) // called once one was passed on
 }
 
 // others lists the signals that go to the container beside the first: all but
@@ -89,7 +90,9 @@ func (s *signals) pass(sig syscall.Signal) {
 		if s.asked != nil {
 			s.asked(sig)
 		}
-		_ = s.cmd.Signal(sig)
+		if s.cmd.Signal(sig) == nil && s.told != nil {
+			s.told(sig)
+		}
 	default:
 		for _, end := range endingSignals {
 			if sig == end {

@@ -84,6 +84,10 @@ func (s *supervisor) listen(c *client) {
 		}
 		switch kind {
 		case frameStdin:
+			if len(data) == 0 {
+				s.hub.endInput()
+				continue
+			}
 			_ = s.hub.typed(data)
 		case frameSize:
 			var size termSize

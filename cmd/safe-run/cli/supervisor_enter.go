@@ -40,6 +40,7 @@ func recordOf(id string, o runOptions, p *prepared) ledger.Container {
 		Command: sandbox.Program(p.plan), Profile: p.plan.Profile, Labels: o.Request.Labels, Restart: o.Restart,
 		AutoRemove: o.AutoRemove != nil && *o.AutoRemove, Terminal: o.TTY, OpenStdin: o.Stdin,
 		StopSignal: p.plan.Lifecycle.StopSignal, StopTimeout: p.plan.Lifecycle.StopTimeout, Log: o.Log, Args: o.Again,
+		Volumes: sandbox.LedgerVolumes(p.plan),
 	}
 }
 
@@ -54,6 +55,7 @@ func (s *supervisor) begin() error {
 		return errors.Join(err, log.Close())
 	}
 	s.hub = newHub(log)
+	s.firstClient()
 	go s.serve(listener)
 	return nil
 }

@@ -170,6 +170,15 @@ func (h *hub) typed(data []byte) error {
 	return err
 }
 
+// endInput is the end of what the container reads, unless it has a terminal.
+func (h *hub) endInput() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.input != nil && h.master == nil {
+		h.input.Close()
+	}
+}
+
 // drain waits for the last of the output of a container that has ended.
 func (h *hub) drain() {
 	h.mu.Lock()

@@ -61,3 +61,15 @@ func (s *supervisor) send(sig syscall.Signal) error {
 func (s *supervisor) keepPlan(cmd *sandbox.Cmd) {
 	s.keeping.Go(func() { _ = sandbox.KeepPlan(s.book, s.order.ID, cmd.Plan, cmd.Ports) })
 }
+
+// firstClient is one who is attached before the program begins.
+func (s *supervisor) firstClient() {
+	if s.order.attach == nil {
+		return
+	}
+	defer s.order.attach.Close()
+	if conn, err := connOf(s.order.attach); err == nil {
+		s.book.Emit(s.about().Event(event.Attach))
+		go s.listen(s.hub.add(conn, true))
+	}
+}

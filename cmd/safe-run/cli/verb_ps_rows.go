@@ -28,8 +28,13 @@ type row struct {
 	Cause      string    `json:"cause,omitempty"`
 	Health     string    `json:"health,omitempty"`
 	Restarts   int       `json:"restarts,omitempty"`
-	Ports      []string  `json:"ports,omitempty"`
-	Damage     string    `json:"damage,omitempty"`
+	// Restart is the policy, and Stopped says that somebody ended it.
+	Restart string   `json:"restart,omitempty"`
+	Stopped bool     `json:"stopped,omitempty"`
+	Ports   []string `json:"ports,omitempty"`
+	// Mounts are the names of its volumes.
+	Mounts []string `json:"mounts,omitempty"`
+	Damage string   `json:"damage,omitempty"`
 }
 
 // listAll gives the containers of the ledger and those that run in the
@@ -70,8 +75,12 @@ func keptRow(k ledger.Listed) row {
 		Created: k.Created, Status: k.State.Status, Started: k.State.Started, Finished: k.State.Finished, ExitCode: k.State.ExitCode,
 		Cause: k.State.Cause, Health: k.State.Health, Restarts: k.State.Restarts,
 	}
+	r.Restart, r.Stopped = k.Restart.Policy, k.State.Stopped
 	if k.State.Status.Active() {
 		r.Ports = k.Ports
+	}
+	for _, v := range k.Volumes {
+		r.Mounts = append(r.Mounts, v.Name)
 	}
 	if k.Damage != nil {
 		r.Damage = k.Damage.Error()
@@ -82,6 +91,6 @@ func keptRow(k ledger.Listed) row {
 func liveRow(l sandbox.Info) row {
 	return row{
 		ID: l.ID, Name: l.Name, Image: l.Image, Profile: l.Profile, Command: l.Command, Created: l.Created, Started: l.Created,
-		Status: ledger.Status(l.Status), Ports: l.Ports, Foreground: true,
+		Status: ledger.Status(l.Status), Ports: l.Ports, Mounts: l.Volumes, Foreground: true,
 	}
 }

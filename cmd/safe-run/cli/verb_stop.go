@@ -10,6 +10,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -39,10 +40,19 @@ func (a *app) stopVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return t.stop(g)
+			return t.stopAndTell(g)
 		})
 	}
 	return cmd
+}
+
+// stopAndTell is stop as a verb: one that has ended already is not told of.
+func (t target) stopAndTell(grace *time.Duration) error {
+	err := t.stop(grace)
+	if err == nil && (t.foreground || t.state.Status.Active()) {
+		t.tell(event.Stop)
+	}
+	return err
 }
 
 // graceFlag declares --time, and gives what reads it.
