@@ -231,7 +231,7 @@ func Collect(root, id string) error {
 		return fmt.Errorf("sandbox %s: %w", rec.Name, err)
 	}
 	book, words := lastWords(store, rec)
-	err = errors.Join(store.Release(rec), store.ReleaseClaims())
+	err = errors.Join(collectVolumes(root, rec), store.Release(rec), store.ReleaseClaims())
 	if len(words) > 0 {
 		book.Emit(words...)
 	}

@@ -49,6 +49,9 @@ func infoOf(rec state.Record) Info {
 		ID: rec.ID, Name: rec.Name, Image: rec.Image, Profile: rec.Profile, Command: rec.Command,
 		Created: rec.Created, Launcher: rec.Launcher, Status: "running", Ports: rec.Ports,
 	}
+	for _, v := range rec.Volumes {
+		info.Volumes = append(info.Volumes, v.Name)
+	}
 	switch {
 	case !rec.Alive():
 		info.Status = "dead"

@@ -103,6 +103,18 @@ func collectVolumes(root string, rec state.Record) error {
 	return errors.Join(errs...)
 }
 
+// RemoveAnonymous removes the volumes without a name that a container had,
+// unless somebody else has them.
+func RemoveAnonymous(root string, c ledger.Container) error {
+	var errs []error
+	for _, v := range c.Volumes {
+		if v.Anonymous {
+			errs = append(errs, removeQuietly(root, storeOf(v.Source), v.Name, c.ID))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // storeOf is the store that the files at source are of.
 func storeOf(source string) string { return filepath.Dir(filepath.Dir(source)) }
 

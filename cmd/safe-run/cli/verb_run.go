@@ -99,12 +99,13 @@ func completeRun(cmd *cobra.Command) {
 		"cap-drop": func() []string { return append(profiles.CapabilityNames(), "ALL") },
 		"network":  func() []string { return []string{"none", "bridge"} },
 		"pull":     func() []string { return []string{"always", "missing", "never"} },
+		"volume":   volumeNames,
 		"user":     func() []string { return nil },
 		"name":     func() []string { return nil },
 	}
 	for flag, list := range lists {
 		directive := noFiles
-		if flag == "profile" {
+		if flag == "profile" || flag == "volume" {
 			directive = cobra.ShellCompDirectiveDefault // a path, too
 		}
 		_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
