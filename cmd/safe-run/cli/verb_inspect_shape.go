@@ -67,8 +67,11 @@ type inspectedRestart struct {
 }
 
 type inspectedMount struct {
-	Type, Source, Destination, Mode string
-	RW                              bool
+	Type                      string
+	Name                      string `json:",omitempty"`
+	Source, Destination, Mode string
+	Driver                    string `json:",omitempty"`
+	RW                        bool
 }
 
 type inspectedPort struct {
@@ -141,7 +144,7 @@ func (i *inspection) describe(plan *spec.Plan) {
 	i.Config.Tty, i.Config.Env, i.Config.Labels = p.Terminal, p.Env, oci.Annotations
 	i.Config.StopSignal, i.Config.StopTimeout = plan.Lifecycle.StopSignal, int(plan.Lifecycle.StopTimeout/time.Second)
 	i.Config.Healthcheck = checkOf(plan.Lifecycle.Health)
-	i.Mounts = mountsOf(oci.Mounts)
+	i.Mounts = mountsOf(oci.Mounts, plan.Volumes)
 	i.NetworkSettings.Ports = bindings(plan.Network.Publish)
 	i.HostConfig = hostConfig(plan)
 	i.SafeRun = inspectedPolicy{
@@ -179,15 +182,30 @@ func hostConfig(plan *spec.Plan) inspectedHost {
 }
 
 // mountsOf leaves the kernel's own filesystems out, as docker does.
-func mountsOf(mounts []specs.Mount) []inspectedMount {
+func mountsOf(mounts []specs.Mount, volumes []spec.VolumeUse) []inspectedMount {
 	out := []inspectedMount{}
 	for _, m := range mounts {
 		if m.Type != "bind" && m.Type != "tmpfs" || m.Destination == "/dev" {
 			continue
 		}
-		out = append(out, inspectedMount{
+		mount := inspectedMount{
 			Type: m.Type, Source: m.Source, Destination: m.Destination,
 			Mode: strings.Join(m.Options, ","), RW: !slices.Contains(m.Options, "ro"),
+		}
+		if i := slices.IndexFunc(volumes, func(v spec.VolumeUse) bool { return v.Destination == m.Destination }); i >= 0 {
+			mount.Type, mount.Name, mount.Driver = "volume", volumes[i].Name, "local"
+		}
+		out = append(out, mount)
+	}
+	return out
+}
+
+// keptMounts are the mounts that the ledger knows of.
+func keptMounts(c ledger.Container) []inspectedMount {
+	out := []inspectedMount{}
+	for _, v := range c.Volumes {
+		out = append(out, inspectedMount{
+			Type: "volume", Name: v.Name, Driver: "local", Source: v.Source, Destination: v.Destination, RW: !v.ReadOnly,
 		})
 	}
 	return out
@@ -210,7 +228,7 @@ func bindings(ports []spec.Port) map[string][]inspectedPort {
 // inspectKept describes a container that does not run: of its plan nothing is
 // kept.
 func inspectKept(c ledger.Container, s ledger.State) inspection {
-	i := inspection{Platform: "linux", ID: c.ID, Created: c.Created, Image: c.ImageDigest, Mounts: []inspectedMount{}}
+	i := inspection{Platform: "linux", ID: c.ID, Created: c.Created, Image: c.ImageDigest, Mounts: keptMounts(c)}
 	i.setCommand(c.Command, false)
 	i.Config.Image, i.Config.StopSignal, i.Config.StopTimeout = c.Image, c.StopSignal, int(c.StopTimeout/time.Second)
 	i.HostConfig.Runtime, i.SafeRun.Profile = "safe-run", c.Profile
