@@ -3,6 +3,7 @@ package copy
 import (
 	"errors"
 	"os"
+	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -76,6 +77,14 @@ type dest struct {
 	words
 	found
 	dir *os.File
+}
+
+// where is the path of dir, for people.
+func (d *dest) where() string {
+	if d.found.dir {
+		return d.path
+	}
+	return path.Dir(d.path)
 }
 
 // maxLinks is the kernel's own bound on links in one path.

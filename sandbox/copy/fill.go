@@ -82,7 +82,7 @@ func (m *making) stream(ctx context.Context, to io.Writer, from io.Reader) (n in
 			if errors.As(readErr, &known) {
 				return n, readErr
 			}
-			return n, problem.New("", "%s cannot be read to its end: %w", shown(m.Name), readErr)
+			return n, problem.New("", "%s cannot be read to its end: %w", m.path(), readErr)
 		}
 	}
 }

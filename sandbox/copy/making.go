@@ -21,6 +21,9 @@ type making struct {
 	uid, gid uint32
 }
 
+// path is where it is made, for people.
+func (m *making) path() string { return shown(path.Join(m.where, m.Name)) }
+
 // dir makes a directory, or goes on with the one that is there: that keeps its
 // owner and mode, unless those of the source are asked for.
 func (m *making) dir() error {
@@ -31,7 +34,7 @@ func (m *making) dir() error {
 	}
 	dir, err := openAt(m.parent, m.base, unix.O_RDONLY|unix.O_DIRECTORY)
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
-		return problem.New("remove it first", "%s is a directory, and something else of that name is there", shown(m.Name))
+		return problem.New("remove it first", "%s is a directory, and something else of that name is there", m.path())
 	}
 	if err != nil {
 		return err
@@ -45,7 +48,7 @@ func (m *making) dir() error {
 		return nil
 	}
 	if fresh && st.Uid != m.uid && m.tree.Root != nil {
-		return problem.New("something changes it meanwhile: safe-run pause the container, or copy again", "%s was replaced while it was copied", shown(m.Name))
+		return problem.New("something changes it meanwhile: safe-run pause the container, or copy again", "%s was replaced while it was copied", m.path())
 	}
 	if err := m.dress(dir, st); err != nil {
 		return err
@@ -81,14 +84,14 @@ func (m *making) replace(ctx context.Context, content io.Reader) error {
 	case FIFO:
 		err = m.fifo(name)
 	default:
-		err = problem.New("", "%s is of an unknown kind", shown(m.Name))
+		err = problem.New("", "%s is of an unknown kind", m.path())
 	}
 	if err != nil {
 		return err
 	}
 	err = unix.Renameat(at, name, at, m.base)
 	if errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENOTEMPTY) {
-		return problem.New("remove it first", "%s is a %s, and a directory of that name is there", shown(m.Name), m.Kind)
+		return problem.New("remove it first", "%s is a %s, and a directory of that name is there", m.path(), m.Kind)
 	}
 	return err
 }
@@ -163,7 +166,7 @@ func (m *making) link(name string) error {
 	defer dir.Close()
 	err = unix.Linkat(int(dir.Fd()), path.Base(m.Target), int(m.parent.Fd()), name, 0)
 	if errors.Is(err, unix.ENOENT) {
-		return problem.New("copy from a directory that holds both", "%s is a hard link to %s, which is not there", shown(m.Name), shown(m.Target))
+		return problem.New("copy from a directory that holds both", "%s is a hard link to %s, which is not there", m.path(), shown(m.Target))
 	}
 	return err
 }

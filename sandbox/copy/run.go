@@ -70,7 +70,7 @@ func (j Job) between(ctx context.Context, walk walker, src *source, as *user) er
 }
 
 func (j Job) writer(to *dest, as *user) *writer {
-	return &writer{tree: j.To.Tree, root: to.dir, keep: j.Archive, progress: j.Progress, leave: j.LeftOut, as: as}
+	return &writer{tree: j.To.Tree, root: to.dir, where: to.where(), keep: j.Archive, progress: j.Progress, leave: j.LeftOut, as: as}
 }
 
 // unpack makes the files of a stream.

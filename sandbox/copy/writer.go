@@ -20,6 +20,8 @@ import (
 type writer struct {
 	tree *Tree
 	root *os.File
+	// where is root's path, for people.
+	where string
 	// keep gives entries the owner, setuid and setgid that they come with.
 	keep     bool
 	progress func(written int64)
@@ -83,7 +85,7 @@ func (w *writer) refused(e Entry) bool {
 	default:
 		return false
 	}
-	w.leave(fmt.Sprintf("%s is a %s and was left out", shown(e.Name), e.Kind))
+	w.leave(fmt.Sprintf("%s is a %s and was left out", shown(path.Join(w.where, e.Name)), e.Kind))
 	return true
 }
 
@@ -150,6 +152,7 @@ func (w *writer) finish() error {
 
 // failed explains why an entry cannot be made in a directory.
 func (w *writer) failed(name string, dir *os.File, err error) error {
+	name = path.Join(w.where, name)
 	switch {
 	case err == nil:
 		return nil
