@@ -114,9 +114,9 @@ func (y *yard) detach(t *testing.T, flags []string, command ...string) string {
 
 // seen is a container as ps shows it.
 type seen struct {
-	ID, Name, Status, Command, Cause string
-	ExitCode, Restarts               int
-	Foreground                       bool
+	ID, Name, Status, Command, Cause, Damage string
+	ExitCode, Restarts                       int
+	Foreground                               bool
 }
 
 func (y *yard) see(t *testing.T, ref string) seen {
