@@ -18,7 +18,6 @@ const (
 var dockerVerbs = map[string]dockerVerb{
 	"build":   {noBuild, "build it with another tool, and " + packImage},
 	"commit":  {noBuild, "mount a volume with -v NAME:/path for what should stay"},
-	"create":  {"a container starts when it is made", "start it in the background: safe-run run -d IMAGE [COMMAND...]"},
 	"load":    {"an image gets its name when it is imported", "safe-run image import docker-archive:FILE NAME; or run the archive as it is: safe-run docker-archive:FILE"},
 	"login":   {"credentials are those of podman and docker", fetchImage},
 	"network": {"there is one bridge, and a container is on it or not", "safe-run --network bridge, or --profile web"},

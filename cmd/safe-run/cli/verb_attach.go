@@ -159,8 +159,8 @@ func (at *attachment) signal(sig os.Signal) {
 	_, _ = at.conn.Write(frameOf(frameSignal, int(sig.(syscall.Signal))))
 }
 
-// connected makes a connection of which a supervisor gets the other end.
-func connected() (*net.UnixConn, *os.File, error) {
+// handedOver makes a connection of which a supervisor gets the other end.
+func handedOver() (*net.UnixConn, *os.File, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)

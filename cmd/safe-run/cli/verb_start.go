@@ -126,7 +126,7 @@ func startAttached(std IO, ref string, o startOptions) error {
 	if t.foreground || t.state.Status.Active() {
 		return attach(std, ref, at)
 	}
-	conn, theirs, err := connected()
+	conn, theirs, err := handedOver()
 	if err != nil {
 		return err
 	}

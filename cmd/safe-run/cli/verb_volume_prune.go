@@ -52,7 +52,12 @@ func (a *app) confirmPrune(all bool) error {
 	if all {
 		what = "all volumes that no container has"
 	}
-	fmt.Fprintf(a.std.Err, "This removes %s, with their files. Go on? [y/N] ", what)
+	return a.confirm(what + ", with their files")
+}
+
+// confirm asks before what is said is removed.
+func (a *app) confirm(what string) error {
+	fmt.Fprintf(a.std.Err, "This removes %s. Go on? [y/N] ", what)
 	answer, _ := bufio.NewReader(a.std.In).ReadString('\n')
 	if answer = strings.ToLower(strings.TrimSpace(answer)); answer == "y" || answer == "yes" {
 		return nil
