@@ -12,7 +12,9 @@ import (
 
 // Frames carry entries between the launcher and the program that reads and
 // writes archives: the length of a head in four bytes, the head in JSON, and of
-// a plain file its content. A length of zero ends them.
+// a plain file its content in chunks, each with its length in front. A length of
+// zero in place of a head ends the frames; in place of a chunk it says that the
+// content cannot be read any further, and the head that follows says why.
 
 // head is an Entry with names as bytes, which in JSON need not be UTF-8.
 type head struct {
@@ -26,10 +28,14 @@ type head struct {
 const mostHead = 32 << 10
 
 // Writer writes frames.
-type Writer struct{ w *bufio.Writer }
+type Writer struct {
+	w *bufio.Writer
+	// open: a content has not been written to its end.
+	open bool
+}
 
 // NewWriter writes frames to w.
-func NewWriter(w io.Writer) *Writer { return &Writer{bufio.NewWriterSize(w, chunk)} }
+func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriterSize(w, chunk)} }
 
 // Put writes an entry, and of a plain file e.Size bytes of content.
 func (w *Writer) Put(e Entry, content io.Reader) error {
@@ -38,11 +44,22 @@ func (w *Writer) Put(e Entry, content io.Reader) error {
 	if err := w.head(h); err != nil || e.Kind != File {
 		return err
 	}
-	_, err := io.CopyN(w.w, content, e.Size)
-	if errors.Is(err, io.EOF) {
-		err = problem.New("copy it again", "%s became shorter while it was copied", shown(e.Name))
+	w.open = true
+	for buf, left := make([]byte, min(chunk, e.Size)), e.Size; left > 0; {
+		n, err := io.ReadFull(content, buf[:min(left, int64(len(buf)))])
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = problem.New("copy it again", "%s ends too early", shown(e.Name))
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.chunk(buf[:n]); err != nil {
+			return err
+		}
+		left -= int64(n)
 	}
-	return err
+	w.open = false
+	return nil
 }
 
 func (w *Writer) head(h head) error {
@@ -53,15 +70,24 @@ func (w *Writer) head(h head) error {
 	if err != nil {
 		return err
 	}
-	if err := binary.Write(w.w, binary.BigEndian, uint32(len(text))); err != nil {
+	return w.chunk(text)
+}
+
+func (w *Writer) chunk(data []byte) error {
+	if err := binary.Write(w.w, binary.BigEndian, uint32(len(data))); err != nil {
 		return err
 	}
-	_, err = w.w.Write(text)
+	_, err := w.w.Write(data)
 	return err
 }
 
 // Fail ends the frames with a reason.
 func (w *Writer) Fail(reason error) error {
+	if w.open {
+		if err := w.chunk(nil); err != nil {
+			return err
+		}
+	}
 	if err := w.head(head{Failed: reason.Error(), Hint: problem.HintOf(reason)}); err != nil {
 		return err
 	}
@@ -81,31 +107,44 @@ func (w *Writer) Close() error {
 func ReadFrames(r io.Reader, emit Emit) error {
 	in := bufio.NewReaderSize(r, chunk)
 	for {
-		var length uint32
-		if err := binary.Read(in, binary.BigEndian, &length); err != nil {
-			return cut(err)
-		}
-		if length == 0 {
-			return nil
-		}
-		if length > mostHead {
-			return problem.New("", "an entry of %d bytes is too large", length)
-		}
-		text := make([]byte, length)
-		if _, err := io.ReadFull(in, text); err != nil {
-			return cut(err)
-		}
-		var h head
-		if err := json.Unmarshal(text, &h); err != nil {
-			return problem.New("", "an entry cannot be read: %w", err)
-		}
-		if h.Failed != "" {
-			return problem.New(h.Hint, "%s", h.Failed)
+		h, err := readHead(in)
+		if h == nil || err != nil {
+			return err
 		}
 		if err := h.give(in, emit); err != nil {
 			return err
 		}
 	}
+}
+
+// readHead gives nil at the end.
+func readHead(in io.Reader) (*head, error) {
+	length, err := readLength(in)
+	if length == 0 || err != nil {
+		return nil, err
+	}
+	if length > mostHead {
+		return nil, problem.New("", "an entry of %d bytes is too large", length)
+	}
+	text := make([]byte, length)
+	if _, err := io.ReadFull(in, text); err != nil {
+		return nil, cut(err)
+	}
+	var h head
+	if err := json.Unmarshal(text, &h); err != nil {
+		return nil, problem.New("", "an entry cannot be read: %w", err)
+	}
+	if h.Failed != "" {
+		return nil, problem.New(h.Hint, "%s", h.Failed)
+	}
+	return &h, nil
+}
+
+func readLength(in io.Reader) (length uint32, err error) {
+	if err := binary.Read(in, binary.BigEndian, &length); err != nil {
+		return 0, cut(err)
+	}
+	return length, nil
 }
 
 func (h *head) give(in io.Reader, emit Emit) error {
@@ -117,23 +156,52 @@ func (h *head) give(in io.Reader, emit Emit) error {
 	if e.Size < 0 {
 		return problem.New("", "%s has %d bytes", shown(e.Name), e.Size)
 	}
-	content := &io.LimitedReader{R: in, N: e.Size}
+	content := &chunks{in: in, left: e.Size}
 	if err := emit(e, content); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, content); err != nil {
-		return cut(err)
+	_, err := io.Copy(io.Discard, content)
+	return err
+}
+
+// chunks reads a content; its end is where left is zero, and nowhere else.
+type chunks struct {
+	in   io.Reader
+	left int64  // of the content
+	here uint32 // of the chunk
+}
+
+func (c *chunks) Read(p []byte) (int, error) {
+	if c.left == 0 {
+		return 0, io.EOF
 	}
-	if content.N > 0 {
-		return cut(io.EOF)
+	if c.here == 0 {
+		length, err := readLength(c.in)
+		if err == nil && length == 0 {
+			if _, err = readHead(c.in); err == nil {
+				err = cut(io.EOF)
+			}
+		}
+		if err == nil && int64(length) > c.left {
+			err = problem.New("", "a chunk of %d bytes is too large", length)
+		}
+		if err != nil {
+			return 0, err
+		}
+		c.here = length
 	}
-	return nil
+	n, err := c.in.Read(p[:min(len(p), int(c.here))])
+	c.here, c.left = c.here-uint32(n), c.left-int64(n)
+	if err != nil {
+		return n, cut(err)
+	}
+	return n, nil
 }
 
 // cut says that frames ended before their end.
 func cut(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return problem.New("see what it says above", "the archive's reader or writer has ended early")
+		return problem.New("copy it again", "what reads or writes the archive has ended early")
 	}
 	return err
 }

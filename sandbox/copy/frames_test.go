@@ -2,6 +2,7 @@ package copy
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -89,6 +90,25 @@ func TestCutFrames(t *testing.T) {
 		if got := tree(t, dir+"/in"); got != "" && got != "first=first" && got != "first=first second=second" {
 			t.Errorf("cut after %d bytes: left %s", n, got)
 		}
+	}
+}
+
+// TestFailedContent: a reason that comes in place of content is no content.
+func TestFailedContent(t *testing.T) {
+	var b bytes.Buffer
+	w := NewWriter(&b)
+	if err := w.Put(Entry{Name: "x", Kind: File, Size: 10}, strings.NewReader("short")); err == nil || !strings.Contains(err.Error(), "x ends too early") {
+		t.Errorf("content that is too short: %v", err)
+	}
+	if err := w.Fail(errors.New("the disk is gone")); err != nil {
+		t.Fatal(err)
+	}
+	dir := plant(t, t.TempDir(), "in/")
+	if err := unframe(t, inner(t, dir), b.Bytes()); err == nil || err.Error() != "the disk is gone" {
+		t.Errorf("%v", err)
+	}
+	if got := tree(t, dir+"/in"); got != "" {
+		t.Errorf("left %s", got)
 	}
 }
 

@@ -112,13 +112,14 @@ func (j Job) pack(ctx context.Context, walk walker, src *source, to io.Writer) e
 		return frames.Put(e, content)
 	}
 	err := walk.walk(ctx, src, name)
-	if err == nil {
-		err = frames.Close()
-	}
 	if ctx.Err() != nil {
-		err = ctx.Err()
+		return ctx.Err()
 	}
-	return err
+	if err != nil {
+		_ = frames.Fail(err) // where nobody reads any more, that is why it failed
+		return err
+	}
+	return frames.Close()
 }
 
 // counted tells of what is read, and stops when ctx ends.
