@@ -65,14 +65,13 @@ func escape(args []string) (string, error) {
 	return "ok", nil
 }
 
-// notify sends words as the lines of one message, with a descriptor, and waits
-// for the end of standard input.
+// notify sends words as the lines of one message, with a descriptor.
 func notify(args []string) (string, error) {
-	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: os.Getenv("NOTIFY_SOCKET"), Net: "unixgram"})
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
-	_, _, err = conn.WriteMsgUnix([]byte(strings.Join(args, "\n")), unix.UnixRights(1), nil)
-	return "ok", err
+	defer unix.Close(fd)
+	to := &unix.SockaddrUnix{Name: os.Getenv("NOTIFY_SOCKET")}
+	return "ok", unix.Sendmsg(fd, []byte(strings.Join(args, "\n")), unix.UnixRights(1), to, 0)
 }

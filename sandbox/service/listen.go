@@ -130,9 +130,14 @@ func inspect(fd int) (spec.Socket, error) {
 	return s, nil
 }
 
-// plainProtocol: with AF_INET other protocols have rules of their own.
+// plainProtocol: other protocols have ways to connect of their own. MPTCP, which
+// Go's listeners speak, has TCP's.
 func plainProtocol(protocol int) bool {
-	return protocol == 0 || protocol == unix.IPPROTO_TCP || protocol == unix.IPPROTO_UDP
+	switch protocol {
+	case 0, unix.IPPROTO_TCP, unix.IPPROTO_UDP, unix.IPPROTO_MPTCP:
+		return true
+	}
+	return false
 }
 
 // Close closes this process's descriptors.

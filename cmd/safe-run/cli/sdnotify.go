@@ -48,6 +48,8 @@ type served struct {
 	Sockets []spec.Socket `json:"sockets,omitempty"`
 
 	sockets *service.Sockets
+	// supervised: this process is a supervisor, which checks health.
+	supervised bool
 }
 
 // servedVariables are taken out of the environment, so that no process that
@@ -61,6 +63,7 @@ func takeServed(std IO, verb string) (s served, err error) {
 	switch {
 	case std.Order != nil:
 		s = std.Order.Served
+		s.supervised = true
 		if len(s.Sockets) > 0 {
 			s.sockets, err = service.Adopt(ownerSocket+1, s.Sockets)
 		}
@@ -101,12 +104,24 @@ func (s served) environ() []string {
 	return env
 }
 
+// found says that a container which was to be started runs already.
+func (s served) found(name string) {
+	if s.Notify == "" {
+		return
+	}
+	if manager, err := service.Open(s.Notify); err == nil {
+		_ = manager.Tell("READY=1", "STATUS=container "+name+" was running already")
+	}
+}
+
 // notifier tells the service manager how a container is; nil tells nobody.
 type notifier struct {
 	manager *service.Manager
 	mode    string
 	// main names the process to watch; empty where it is another.
 	main []string
+	// checked: the container's health is looked after here.
+	checked bool
 }
 
 // serve makes o ask for what the service manager gave.
@@ -123,7 +138,7 @@ func (o *runOptions) serve(s served) error {
 	if err != nil {
 		return err
 	}
-	o.notifier = &notifier{manager: manager, mode: mode}
+	o.notifier = &notifier{manager: manager, mode: mode, checked: s.supervised}
 	if !s.Elsewhere {
 		o.notifier.main = []string{"MAINPID=" + strconv.Itoa(os.Getpid())}
 	}
@@ -160,7 +175,12 @@ func (n *notifier) executed(name string) {
 
 // possible fails when the container can never be ready.
 func (n *notifier) possible(plan *spec.Plan) error {
-	if n == nil || n.mode != notifyHealthy || plan.Lifecycle.Health != nil {
+	switch {
+	case n == nil || n.mode != notifyHealthy:
+		return nil
+	case !n.checked:
+		return problem.New("add -d, or write --sdnotify=runtime", "--sdnotify=healthy: a container in the foreground is not checked")
+	case plan.Lifecycle.Health != nil:
 		return nil
 	}
 	return problem.New("write --sdnotify=runtime, or give it a health check", "--sdnotify=healthy: %s has no health check", plan.Image.Reference)

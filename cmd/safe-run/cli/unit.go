@@ -216,6 +216,9 @@ func (u unit) execStart() (string, error) {
 		return "", problem.New("leave out --new", "the record of %s has no command line", u.container.Name)
 	}
 	args := []string{u.Program, "run", "--name=" + u.container.Name}
+	if u.recorded("sdnotify") == notifyHealthy {
+		return "", problem.New("leave out --new", "%s was made with --sdnotify=healthy, and one that runs in the foreground of a unit is not checked", u.container.Name)
+	}
 	if u.recorded("sdnotify") == "" {
 		args = append(args, "--sdnotify="+notifyRuntime)
 	}

@@ -131,6 +131,11 @@ func TestUnitRunsTheSame(t *testing.T) {
 	if _, err := u.execStart(); err != nil {
 		t.Error(err)
 	}
+	u.container.Args = []string{"--sdnotify=healthy", "--", "oci:x"}
+	if line, err := u.execStart(); err == nil {
+		t.Errorf("health is checked by nobody: %s", line)
+	}
+	u.container.Args = []string{"--", "oci:x"}
 	u.container.Dir = "/a\nb"
 	if text, err := u.render(); err == nil {
 		t.Errorf("a directory with a line break: %s", text)

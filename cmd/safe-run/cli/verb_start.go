@@ -124,6 +124,7 @@ func startAttached(std IO, ref string, o startOptions) error {
 	}
 	at := attachment{std: std, keys: o.keys, input: o.interactive, proxy: !t.Terminal}
 	if t.foreground || t.state.Status.Active() {
+		std.served.found(t.Name)
 		return attach(std, ref, at)
 	}
 	conn, theirs, err := handedOver()
