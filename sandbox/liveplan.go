@@ -47,13 +47,18 @@ func KeepPlan(book *ledger.Ledger, id string, plan *spec.Plan, ports []spec.Port
 }
 
 // KeptPlan is the plan that a container of the ledger ran with last, or was made
-// with.
-func KeptPlan(book *ledger.Ledger, id string) (*spec.Plan, error) {
-	data, err := book.Plan(id)
+// with, with the limits that it has now.
+func KeptPlan(book *ledger.Ledger, c ledger.Container) (*spec.Plan, error) {
+	data, err := book.Plan(c.ID)
 	if err != nil {
 		return nil, err
 	}
-	return parsePlan(data)
+	plan, err := parsePlan(data)
+	if err == nil {
+		set, _ := limitsFor(plan, c.Limits)
+		noteLimits(plan, set)
+	}
+	return plan, err
 }
 
 func (l *Live) readPlan() (*spec.Plan, error) {

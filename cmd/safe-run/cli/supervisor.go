@@ -123,6 +123,7 @@ func (s *supervisor) open() (err error) {
 // take has what the ledger knows of its own.
 func (s *supervisor) take(c ledger.Container) {
 	s.o.Name, s.o.Restart, s.o.Log, s.o.AutoRemove = c.Name, c.Restart, c.Log, new(c.AutoRemove)
+	s.o.changed(c.Limits)
 }
 
 // live runs the container until it is not started again.
@@ -188,9 +189,8 @@ func (s *supervisor) once(ctx context.Context, ready *sandbox.Readiness, restart
 		return end, errors.Join(explainExec(p.plan, err), cmd.Close())
 	}
 	p = &prepared{image: p.image} // what it was made from is not needed any more
-	watch := s.lookAfter(cmd.Plan.Lifecycle.Health, time.Now())
 	exit, err := s.attend(cmd, restarts)
-	end.Health = watch.end()
+	end.Health = s.lookAway()
 	s.tellEnd(cmd.Exit)
 	s.keeping.Wait()
 	err = errors.Join(explainExec(cmd.Plan, err), cmd.Close())
@@ -230,6 +230,7 @@ func (s *supervisor) start(ctx context.Context, cmd *sandbox.Cmd) error {
 		state.Health = ledger.HealthStarting
 	}
 	err := s.entry.SetState(state)
+	s.lookAfter(cmd.Plan.Lifecycle.Health, time.Now())
 	if err == nil && len(cmd.Ports) > 0 {
 		err = s.book.Update(s.order.ID, func(c *ledger.Container) error {
 			c.Ports = portTexts(cmd.Ports)
@@ -241,6 +242,7 @@ func (s *supervisor) start(ctx context.Context, cmd *sandbox.Cmd) error {
 		err = s.tell()
 	}
 	if err != nil {
+		s.lookAway()
 		s.hold(nil)
 		err = errors.Join(err, kill(cmd))
 		s.tellEnd(cmd.Exit)
@@ -302,7 +304,7 @@ func (s *supervisor) giveUp() error {
 		if s.made {
 			s.book.Emit(s.entry.Event(event.Destroy))
 		}
-		return err
+		return errors.Join(err, sandbox.RemoveAnonymous(state.DefaultRoot, s.entry.Container))
 	}
 	return errors.Join(s.entry.SetState(s.first), s.entry.Close())
 }

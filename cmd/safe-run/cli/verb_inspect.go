@@ -104,7 +104,7 @@ func inspect(ref string) (inspection, error) {
 		}
 		return inspection{}, notKept
 	case live == nil:
-		i := inspectKept(known, how)
+		i := inspectKept(kept, known, how)
 		i.addChecks(kept.Health(known.ID))
 		return i, nil
 	case notKept != nil:

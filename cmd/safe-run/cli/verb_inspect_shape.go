@@ -225,19 +225,25 @@ func bindings(ports []spec.Port) map[string][]inspectedPort {
 	return out
 }
 
-// inspectKept describes a container that does not run: of its plan nothing is
-// kept.
-func inspectKept(c ledger.Container, s ledger.State) inspection {
-	i := inspection{Platform: "linux", ID: c.ID, Created: c.Created, Image: c.ImageDigest, Mounts: keptMounts(c)}
+// inspectKept describes a container that does not run, by the plan that it ran
+// with. Where none can be read, less is known.
+func inspectKept(book *ledger.Ledger, c ledger.Container, s ledger.State) inspection {
+	i := inspection{Platform: "linux", ID: c.ID, Image: c.ImageDigest, Mounts: keptMounts(c)}
 	i.setCommand(c.Command, false)
 	i.Config.Image, i.Config.StopSignal, i.Config.StopTimeout = c.Image, c.StopSignal, int(c.StopTimeout/time.Second)
 	i.HostConfig.Runtime, i.SafeRun.Profile = "safe-run", c.Profile
+	if plan, err := sandbox.KeptPlan(book, c); err == nil {
+		i.setCommand(plan.OCI.Process.Args, plan.Lifecycle.Init)
+		i.describe(plan)
+	}
+	i.NetworkSettings.Ports = bindings(nil) // nothing listens
 	i.addKept(c, s)
 	return i
 }
 
 // addKept adds what the ledger knows.
 func (i *inspection) addKept(c ledger.Container, s ledger.State) {
+	i.Created = c.Created // not only of this run
 	i.Name, i.Config.Labels, i.Config.Tty, i.Config.OpenStdin = "/"+c.Name, c.Labels, c.Terminal, c.OpenStdin
 	i.RestartCount, i.HostConfig.AutoRemove = s.Restarts, c.AutoRemove
 	i.HostConfig.RestartPolicy = inspectedRestart{Name: c.Restart.Policy, MaximumRetryCount: c.Restart.Max}
