@@ -59,6 +59,16 @@ func (b *runBuilder) noHealthcheck(value string) error {
 	return err
 }
 
+// checkUnwatched refuses to check a container in the foreground: there is nobody
+// who could be told. What the image or a profile says is left alone.
+func (o runOptions) checkUnwatched() error {
+	h := o.Layer.Health
+	if h.Disabled = nil; h == (profiles.Health{}) {
+		return nil
+	}
+	return problem.New("add -d, or leave it out", "--health-*: a container in the foreground is not checked")
+}
+
 // health checks what the flags of health checks mean together. A check that is
 // asked for undoes that a profile has none.
 func (b *runBuilder) health() error {
@@ -66,8 +76,6 @@ func (b *runBuilder) health() error {
 	switch {
 	case asked && b.o.NoHealth:
 		return problem.New("leave one of them out", "--no-healthcheck runs no check, and --health-* says how to")
-	case asked && !b.o.Detach:
-		return problem.New("add -d, or leave it out: nobody would be told", "--health-*: a container in the foreground is not checked")
 	case b.o.NoHealth:
 		b.flag = "--no-healthcheck"
 		b.o.Layer.Health.Disabled = new(true)

@@ -24,7 +24,7 @@ func run(ctx context.Context, std IO, o runOptions, ready *sandbox.Readiness) (e
 	if std.Order != nil {
 		return supervise(ctx, std, o, ready)
 	}
-	if err := nameFree(o.Name); err != nil {
+	if err := errors.Join(o.checkUnwatched(), nameFree(o.Name)); err != nil {
 		return launcherError(err)
 	}
 	if wantsFront(std, o) && len(std.served.Sockets) == 0 {

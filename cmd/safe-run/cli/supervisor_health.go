@@ -34,11 +34,11 @@ type watch struct {
 // checkGroup is the control group of a check.
 const checkGroup = "safe-run-health"
 
-// lookAfter begins to check a container that has just started; nil where there
-// is nothing to check.
-func (s *supervisor) lookAfter(plan *spec.Health, began time.Time) *watch {
+// lookAfter begins to check a container that has just started, where there is a
+// check.
+func (s *supervisor) lookAfter(plan *spec.Health, began time.Time) {
 	if plan == nil {
-		return nil
+		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watch{
@@ -60,16 +60,19 @@ func (s *supervisor) lookAfter(plan *spec.Health, began time.Time) *watch {
 		}()
 		w.look(ctx)
 	}()
-	return w
 }
 
 // watchPatience bounds the time that an end waits for a check to end with it:
 // the kernel is killing it.
 const watchPatience = 5 * time.Second
 
-// end ends the checks and gives what they came to, as docker has it: what does
-// not run is not healthy.
-func (w *watch) end() string {
+// lookAway ends the checks and gives what they came to, as docker has it: what
+// does not run is not healthy.
+func (s *supervisor) lookAway() string {
+	s.mu.Lock()
+	w := s.watch
+	s.watch = nil
+	s.mu.Unlock()
 	if w == nil {
 		return ""
 	}
@@ -81,9 +84,6 @@ func (w *watch) end() string {
 	w.mu.Lock()
 	w.shut = true
 	w.mu.Unlock()
-	w.s.mu.Lock()
-	w.s.watch = nil
-	w.s.mu.Unlock()
 	return ledger.HealthUnhealthy
 }
 
