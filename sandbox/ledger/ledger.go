@@ -48,7 +48,7 @@ type Ledger struct{ dir string }
 // the one that SAFE_RUN_LEDGER names, or DefaultDir. Nobody but its owner may
 // look into it: environments and command lines hold secrets.
 func Open(dir string) (*Ledger, error) {
-	l := &Ledger{dir: cmp.Or(dir, os.Getenv(DirVariable), DefaultDir)}
+	l := &Ledger{dir: ledgerDir(dir)}
 	for _, dir := range []string{l.dir, l.names()} {
 		if err := private(dir); err != nil {
 			return nil, err
@@ -56,6 +56,8 @@ func Open(dir string) (*Ledger, error) {
 	}
 	return l, nil
 }
+
+func ledgerDir(dir string) string { return cmp.Or(dir, os.Getenv(DirVariable), DefaultDir) }
 
 // private makes dir when it is missing, and closes it to others.
 func private(dir string) error {
@@ -161,7 +163,7 @@ func (l *Ledger) Get(id string) (Container, State, error) {
 	defer unix.Close(dir)
 	c, err := readContainer(dir, id)
 	if errors.Is(err, os.ErrNotExist) {
-		if held(dir) || l.young(id) {
+		if (held(dir) || l.young(id)) && l.halfMade(id) {
 			return c, State{}, ErrNotFound // it is just being made
 		}
 		err = damaged(id, "it was not made to the end")
@@ -248,10 +250,10 @@ func (l *Ledger) Remove(id string) error {
 	}
 	defer unix.Close(dir)
 	lock, err := takeLock(dir, supervisorByte)
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoLock) {
 		return err
 	}
-	defer lock.Close()
+	defer lock.Close() // of nil too
 	c, _ := readContainer(dir, id)
 	// From here on there is no such container, whatever becomes of its files.
 	gone := filepath.Join(l.dir, gonePrefix+id)
