@@ -88,7 +88,11 @@ func (l *Ledger) Adopt(id string) (*Entry, error) {
 		return nil, err
 	}
 	e := &Entry{ledger: l, dir: dir}
-	if e.lock, err = takeLock(dir, supervisorByte); err == nil {
+	e.lock, err = takeLock(dir, supervisorByte)
+	if errors.Is(err, errNoLock) {
+		err = damaged(id, err.Error())
+	}
+	if err == nil {
 		e.Container, err = readContainer(dir, id)
 	}
 	if err == nil {

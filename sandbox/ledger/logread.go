@@ -30,6 +30,10 @@ type LogQuery struct {
 // The longest line of a log file: each byte of an entry may be six of JSON.
 const maxLogEntry = 6*maxLogLine + 256
 
+// maxGarbage is how much of a file without an end of a line is read before the
+// rest of it is given up.
+const maxGarbage = 16 << 20
+
 // followPause is the time between two looks at a log that is followed.
 const followPause = 50 * time.Millisecond
 
@@ -79,10 +83,14 @@ func (q LogQuery) read(f *os.File, emit func(LogLine) error) error {
 		data, err := lines.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
 			// Nothing that safe-run wrote.
+			begun := at
 			at += int64(len(data))
 			for errors.Is(err, bufio.ErrBufferFull) {
 				data, err = lines.ReadSlice('\n')
-				at += int64(len(data))
+				if at += int64(len(data)); at-begun > maxGarbage {
+					_, err := f.Seek(0, io.SeekEnd)
+					return err
+				}
 			}
 			continue
 		}

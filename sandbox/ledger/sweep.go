@@ -56,7 +56,7 @@ func (l *Ledger) settle(id string) (Container, settled, error) {
 	case err != nil:
 		return c, settledNothing, err
 	}
-	orphan := s.Status == Created && !c.Kept || s.Status == Dead && c.AutoRemove
+	orphan := s.Status == Created && !c.Kept && l.silent(id) || s.Status == Dead && c.AutoRemove
 	if orphan {
 		if err := l.Remove(id); !errors.Is(err, ErrRunning) {
 			return c, settledRemoved, err
@@ -69,10 +69,17 @@ func (l *Ledger) settle(id string) (Container, settled, error) {
 	return l.bury(c)
 }
 
+// silent says whether a container has never written anything: one that has, ran,
+// and has lost its state.
+func (l *Ledger) silent(id string) bool {
+	info, err := os.Lstat(logPath(l.LogDir(id), 0))
+	return errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0
+}
+
 // bury writes down that a container is dead, unless that is written already.
 func (l *Ledger) bury(c Container) (Container, settled, error) {
 	e, err := l.Adopt(c.ID)
-	if errors.Is(err, ErrRunning) || errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrRunning) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrDamaged) {
 		return c, settledNothing, nil
 	}
 	if err != nil {
