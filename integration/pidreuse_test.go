@@ -133,14 +133,16 @@ func TestPidReuse(t *testing.T) {
 // TestPidReuseForeground: the same of a container of somebody's terminal, of
 // which there is a lease only.
 func TestPidReuseForeground(t *testing.T) {
-	for _, verb := range []string{"stop -t 0 fore", "kill fore", "kill -s TERM fore", "rm -f fore", "exec fore true", "wait fore"} {
+	for i, verb := range []string{"stop -t 0 NAME", "kill NAME", "kill -s TERM NAME", "rm -f NAME", "exec NAME true", "wait NAME"} {
 		t.Run(verb, func(t *testing.T) {
 			y, s := newYard(t), newStranger(t)
-			cmd := y.launch(t, "--name", "fore", "dir:"+y.root, "sleep", "300")
+			name := fmt.Sprintf("fore-%d-%d", os.Getpid(), i)
+			verb := strings.ReplaceAll(verb, "NAME", name)
+			cmd := y.launch(t, "--name", name, "dir:"+y.root, "sleep", "300")
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			row := y.becomes(t, "fore", "running")
+			row := y.becomes(t, name, "running")
 			var first int
 			for deadline := time.Now().Add(30 * time.Second); first == 0; time.Sleep(10 * time.Millisecond) {
 				if found := children(cmd.Process.Pid, "sleep"); len(found) > 0 {
