@@ -111,7 +111,7 @@ func copyTree(ctx context.Context, from *os.Root, to *os.File, u Use, v Volume) 
 		// for whoever the program runs as.
 		uid, gid = u.UID, u.GID
 	}
-	return finishCopy(root, ".", top, uid, gid)
+	return finishCopy(root, ".", looks{top, uid, gid})
 }
 
 // copyProblem says in one line why the image's content is not in a volume.
@@ -185,7 +185,7 @@ func (c *copier) entry(at pair, name string, top *os.Root) error {
 	if err != nil {
 		return err
 	}
-	return finishCopy(at.to, name, info, inside(st.Uid), inside(st.Gid))
+	return finishCopy(at.to, name, looks{info, inside(st.Uid), inside(st.Gid)})
 }
 
 func (c *copier) subdirectory(at pair, name string, top *os.Root) error {
@@ -232,10 +232,16 @@ func (c *copier) file(at pair, name string, info fs.FileInfo, top *os.Root) erro
 	return errors.Join(err, to.Close())
 }
 
+// looks is what a copy is to look like.
+type looks struct {
+	fs.FileInfo
+	uid, gid uint32
+}
+
 // finishCopy gives a copy its owner, mode and time. What makes a program run as
 // somebody else is left out: a volume is nosuid, and may be mounted elsewhere.
-func finishCopy(to *os.Root, name string, like fs.FileInfo, uid, gid uint32) error {
-	if err := to.Lchown(name, int(uid), int(gid)); err != nil {
+func finishCopy(to *os.Root, name string, like looks) error {
+	if err := to.Lchown(name, int(like.uid), int(like.gid)); err != nil {
 		return err
 	}
 	if like.Mode().Type() == fs.ModeSymlink {

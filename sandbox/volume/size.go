@@ -11,13 +11,13 @@ import (
 )
 
 // ErrNoSize says that a filesystem keeps no sizes.
-var ErrNoSize = errors.New("its filesystem keeps no size")
+var ErrNoSize = errors.New("no size can be kept")
 
 // noSize says why a size cannot be had. Without one a volume would be filled to
 // the end of the disk by somebody who was told that it cannot be.
 func (s *Store) noSize(err error) error {
 	return problem.New("keep "+s.dir+" on ext4 (tune2fs -O project,quota) or xfs, mounted with prjquota; or leave the size out",
-		"%w (%s is on %s): %w", ErrNoSize, s.dir, fsName(s.dir), err)
+		"%w: %s is on %s without project quotas: %v", ErrNoSize, s.dir, fsName(s.dir), err)
 }
 
 // fsName is what a filesystem is called.
