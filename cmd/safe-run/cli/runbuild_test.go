@@ -135,7 +135,7 @@ func TestRunErrors(t *testing.T) {
 		{"--cap-add NET_ADMN img", `--cap-add: unknown capability "NET_ADMN", did you mean "NET_ADMIN"?`, "capabilities(7)"},
 		{"--health-cmd= img", "--health-cmd: the command is empty", "text for the shell"},
 		{"--health-interval -1s img", `--health-interval: "-1s" is not a time span`, "10s"},
-		{"--health-retries -1 img", "--health-retries: -1 is not from 0", ""},
+		{"--health-retries -1 img", "--health-retries: -1 is not from 0 to 2147483647", ""},
 		{"--health-cmd x --no-healthcheck img", "--no-healthcheck runs no check, and --health-* says how to", "one of them"},
 		{"--oom-score-adj -5 img", "--oom-score-adj -5 is refused: the kernel would kill the host's other processes before this container", "--memory"},
 		{"--stop-signal SIGNOPE img", `--stop-signal: "SIGNOPE" is not a signal`, "SIGTERM"},

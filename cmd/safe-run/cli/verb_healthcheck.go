@@ -16,6 +16,7 @@ func (a *app) healthcheckVerb() *cobra.Command {
 		Use: "healthcheck VERB", Short: "see whether containers do their work", GroupID: groupManage,
 		Long: "see whether containers do their work. A container in the background is checked by itself, as its image, its profile " +
 			"(health) or --health-cmd says; `safe-run ps` shows how it is, and `safe-run inspect` what the last checks said.",
+		Example:               "  safe-run healthcheck run site",
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.NoArgs,
 		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
