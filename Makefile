@@ -69,11 +69,13 @@ conformance: build ## runc's own tests and the specification's validation, with 
 	integration/deps.sh conformance
 	go run ./integration/conformance $(BIN)/safe-run-oci
 
-install: build ## binaries, man pages and bash completion under DESTDIR/PREFIX
+install: build ## binaries, man pages, bash completion and the unit that starts containers at boot, under DESTDIR/PREFIX
 	install -D -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/safe-run $(BIN)/safe-run-image $(BIN)/safe-run-oci
 	install -d '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions'
 	go run -tags '$(TAGS)' ./integration/genman '$(DESTDIR)$(PREFIX)/share/man/man1'
 	$(BIN)/safe-run completion bash > '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/safe-run'
+	install -d '$(DESTDIR)$(PREFIX)/lib/systemd/system'
+	$(BIN)/safe-run generate systemd --boot --program '$(PREFIX)/bin/safe-run' > '$(DESTDIR)$(PREFIX)/lib/systemd/system/safe-run-restart.service'
 
 generate: ## files made from the code: the profile schema, golden plans
 	go generate ./...

@@ -70,6 +70,7 @@ func TestEveryFlag(t *testing.T) {
 		"rm":                    {"--rm", func(o runOptions) any { return *o.AutoRemove }, "true"},
 		"detach":                {"-d --restart always -e B=2 --env-file env --name n -m 1g", func(o runOptions) any { return o.Again }, "[--env=A=1 --env=B=2 --memory=1g -- img arg --memory]"},
 		"restart":               {"-d --restart on-failure:3", func(o runOptions) any { return o.Restart }, "{on-failure 3}"},
+		"sdnotify":              {"--sdnotify conmon", func(o runOptions) any { return o.SDNotify }, "runtime"},
 		"log-opt":               {"-d --log-opt max-size=1m --log-opt max-file=2", func(o runOptions) any { return o.Log }, "{1048576 2}"},
 		"log-driver":            {"--log-driver json-file", func(o runOptions) any { return o.Log }, "{0 0}"},
 		"health-cmd":            {"--health-cmd true", func(o runOptions) any { return fmt.Sprint(*o.Layer.Health.Test, *o.Layer.Health.Disabled) }, `"true"false`},

@@ -122,7 +122,7 @@ func (u unit) notes() (notes []error) {
 		notes = append(notes, problem.New("remove it before the unit is started: safe-run rm -f "+name,
 			"warning: the unit runs a container of the name %s, which the one there is has", name))
 	case policy != "" && policy != restartNo:
-		notes = append(notes, problem.New("leave that to systemd: add --new, or make the container without --restart",
+		notes = append(notes, problem.New("leave that to systemd: safe-run update --restart no "+name,
 			"warning: %s is started again by its own restart policy (%s), too", name, policy))
 	}
 	return notes
