@@ -3,6 +3,7 @@ package copy
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,11 @@ func failed(doing, name string, err error) error {
 		hint = "the filesystem there has no such owner; leave out -a"
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
 		hint = "run safe-run as root"
+		if os.Geteuid() == 0 {
+			// A mount that maps only some owners keeps even root from the files
+			// of others (capable_wrt_inode_uidgid).
+			hint = "its mount keeps it from the container, too: copy it where it is on the host"
+		}
 	}
 	return problem.New(hint, "%s %s: %w", doing, shown(name), err)
 }

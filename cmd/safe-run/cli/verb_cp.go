@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -104,6 +105,9 @@ func (c *copying) check() error {
 // run copies, and says what was copied.
 func (c *copying) run(ctx context.Context) error {
 	live, err := openToLook(c.from.container + c.to.container)
+	if sandbox.IsNotFound(err) {
+		err = c.colon(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -129,6 +133,16 @@ func (c *copying) run(ctx context.Context) error {
 	}
 	if err = told.end(err); err == nil {
 		live.TellCopy(c.from.typed, c.to.typed)
+	}
+	return err
+}
+
+// colon helps where a file of the host has a colon in its name.
+func (c *copying) colon(err error) error {
+	for _, side := range []side{c.from, c.to} {
+		if _, missing := os.Lstat(side.typed); side.container != "" && missing == nil {
+			return problem.New("if the file of that name is meant, write ./"+printable(side.typed), "%w", err)
+		}
 	}
 	return err
 }
