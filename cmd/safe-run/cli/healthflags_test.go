@@ -1,5 +1,7 @@
 package cli
 
+import "fmt"
+
 // healthFlags are the flags of health checks, for TestEveryFlag.
 var healthFlags = map[string]struct {
 	args string
