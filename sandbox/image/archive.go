@@ -84,6 +84,9 @@ func (a *Archive) Close() error {
 
 func (a *Archive) explain(err error) error {
 	first, rest, _ := strings.Cut(strings.TrimSpace(a.said.String()), "\n")
+	if status, ok := a.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signal() == syscall.SIGPIPE {
+		return problem.New("", "whoever reads the archive has ended early: %w", syscall.EPIPE)
+	}
 	if first == "" {
 		return problem.New("", "%s %s: %w", Fetcher, a.verb, err)
 	}
