@@ -82,9 +82,12 @@ func shellRoot(t *testing.T) string {
 func (y *yard) launch(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := launcher(t, args...)
-	cmd.Env = append(cmd.Env, "SAFE_RUN_LEDGER="+y.ledger)
+	cmd.Env = append(cmd.Env, "SAFE_RUN_LEDGER="+y.ledger, "SAFE_RUN_VOLUMES="+y.volumes())
 	return cmd
 }
+
+// volumes is where the volumes of the yard are.
+func (y *yard) volumes() string { return filepath.Join(filepath.Dir(y.ledger), "volumes") }
 
 func (y *yard) run(t *testing.T, args ...string) result {
 	t.Helper()
@@ -460,11 +463,6 @@ func TestForegroundVerbs(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := y.becomes(t, name, "running")
-		// It is listed as soon as it has its name; what it runs follows when
-		// its plan is made.
-		for deadline := time.Now().Add(5 * time.Second); s.Command == "" && time.Now().Before(deadline); s = y.see(t, name) {
-			time.Sleep(10 * time.Millisecond)
-		}
 		if !s.Foreground || s.Command != "sleep 100" {
 			t.Errorf("ps: %+v", s)
 		}
