@@ -59,6 +59,7 @@ type Cmd struct {
 	noting    sync.WaitGroup
 	asked     atomic.Int32 // the last signal sent
 	killed    atomic.Bool  // it was turned into SIGKILL
+	starved   atomic.Bool  // killed on the first out-of-memory event
 }
 
 // Start makes the sandbox and runs its first process. When it fails nothing is
@@ -194,6 +195,7 @@ func (c *Cmd) watchOOM() error {
 	}
 	go func() {
 		for range oom {
+			c.starved.Store(true) // the kernel may not come to count its own kill
 			_ = c.container.Signal(unix.SIGKILL)
 		}
 	}()
@@ -228,7 +230,11 @@ func (c *Cmd) Wait() (Exit, error) {
 	if failed != nil {
 		return Exit{}, failed
 	}
-	exit := newExit(status, c.container.Usage(), c.Plan.Limits)
+	usage := c.container.Usage()
+	if c.starved.Load() {
+		usage.OOMKills = max(usage.OOMKills, 1)
+	}
+	exit := newExit(status, usage, c.Plan.Limits)
 	exit.attribute(syscall.Signal(c.asked.Load()), c.killed.Load())
 	if c.io != nil {
 		exit.OutputLost = c.io.lostOutput()
