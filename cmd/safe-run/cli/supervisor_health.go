@@ -28,7 +28,7 @@ type watch struct {
 	mu   sync.Mutex
 	shut bool // nothing is written down any more
 
-	slimming chan struct{} // holds one while memory is about to be given back
+	slimmed time.Time // when memory was last given back
 }
 
 // checkGroup is the control group of a check.
@@ -43,7 +43,7 @@ func (s *supervisor) lookAfter(plan *spec.Health, began time.Time) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watch{
 		s: s, vitals: newVitals(*plan, began), cancel: cancel, over: make(chan struct{}),
-		asked: make(chan chan ledger.Check), slimming: make(chan struct{}, 1),
+		asked: make(chan chan ledger.Check),
 	}
 	s.mu.Lock()
 	s.watch = w
@@ -120,16 +120,12 @@ func (w *watch) look(ctx context.Context) {
 	}
 }
 
-// slim gives the memory that checks took back, a moment after one and at most
-// once a moment.
+// slim gives back the memory that a check took, now and then: it takes as long
+// as the start of a process.
 func (w *watch) slim() {
-	select {
-	case w.slimming <- struct{}{}:
-		time.AfterFunc(settledAfter, func() {
-			sandbox.Slim()
-			<-w.slimming
-		})
-	default:
+	if time.Since(w.slimmed) >= settledAfter {
+		sandbox.Slim()
+		w.slimmed = time.Now()
 	}
 }
 
