@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// told is an event as --format json has it.
-type told struct {
+// toldEvent is an event as --format json has it.
+type toldEvent struct {
 	Action string
 	Actor  struct {
 		ID         string
@@ -20,7 +20,7 @@ type told struct {
 }
 
 // String is the action with what it is about.
-func (e told) String() string {
+func (e toldEvent) String() string {
 	for _, key := range []string{"signal", "exitCode", "oldName"} {
 		if value, ok := e.Actor.Attributes[key]; ok {
 			return e.Action + " " + value
@@ -34,7 +34,7 @@ func (y *yard) tells(t *testing.T, id string) string {
 	t.Helper()
 	var events []string
 	for line := range strings.Lines(y.must(t, "events", "--since", "24h", "--until", "0s", "--filter", "container="+id, "--format", "json")) {
-		var e told
+		var e toldEvent
 		if err := json.Unmarshal([]byte(line), &e); err != nil || !strings.HasPrefix(e.Actor.ID, id) && e.Actor.Attributes["name"] != id {
 			t.Fatalf("%s: %v", line, err)
 		}
