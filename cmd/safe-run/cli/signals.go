@@ -87,12 +87,7 @@ func (s *signals) pass(sig syscall.Signal) {
 	case s.cmd != nil && sig == syscall.SIGTSTP:
 		suspend(s.cmd)
 	case s.cmd != nil:
-		if s.asked != nil {
-			s.asked(sig)
-		}
-		if s.cmd.Signal(sig) == nil && s.told != nil {
-			s.told(sig)
-		}
+		s.send(sig)
 	default:
 		for _, end := range endingSignals {
 			if sig == end {
@@ -109,7 +104,17 @@ func (s *signals) forward(cmd signalled) {
 	defer s.mu.Unlock()
 	s.cmd = cmd
 	if s.pending != 0 {
-		_ = cmd.Signal(s.pending)
+		s.send(s.pending) // it came when the start was over
+	}
+}
+
+// send sends a signal, and tells who wants to know of it; s.mu is held.
+func (s *signals) send(sig syscall.Signal) {
+	if s.asked != nil {
+		s.asked(sig)
+	}
+	if s.cmd.Signal(sig) == nil && s.told != nil {
+		s.told(sig)
 	}
 }
 
