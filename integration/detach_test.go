@@ -179,7 +179,7 @@ func TestDetachedLife(t *testing.T) {
 		t.Errorf("ps: %+v", s)
 	}
 	table := y.must(t, "ps", "--filter", "label=kind=web", "--filter", "status=running")
-	want := regexp.MustCompile(`^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES\n` + id[:12] + ` +dir:\S+ +"sh -c echo .*…" +.+ ago +Up .+ +site$`)
+	want := regexp.MustCompile(`^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES\n` + id[:12] + ` +dir:\S+ +"sh -c 'echo .*…" +.+ ago +Up .+ +site$`)
 	if !want.MatchString(table) {
 		t.Errorf("ps prints\n%s", table)
 	}

@@ -170,11 +170,23 @@ const maxCommand = 256
 
 // commandOf is the beginning of a plan's command line, in whole characters.
 func commandOf(plan *spec.Plan) string {
-	text := strings.ToValidUTF8(strings.Join(Program(plan), " "), "\ufffd")
+	text := strings.ToValidUTF8(CommandText(Program(plan)), "\ufffd")
 	if len(text) > maxCommand {
 		text = strings.ToValidUTF8(text[:maxCommand], "")
 	}
 	return text
+}
+
+// CommandText is a command line for people, as docker has it: an argument with
+// spaces is in quotes.
+func CommandText(args []string) string {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		if words[i] = arg; i > 0 && strings.Contains(arg, " ") {
+			words[i] = "'" + arg + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // Program is the command line of a plan's program, without the first process

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/safe-run/safe-run/sandbox"
@@ -71,7 +70,7 @@ func listAll(all bool) ([]row, error) {
 
 func keptRow(k ledger.Listed) row {
 	r := row{
-		ID: k.ID, Name: k.Name, Image: k.Image, Profile: k.Profile, Command: strings.Join(k.Command, " "), Labels: k.Labels,
+		ID: k.ID, Name: k.Name, Image: k.Image, Profile: k.Profile, Command: sandbox.CommandText(k.Command), Labels: k.Labels,
 		Created: k.Created, Status: k.State.Status, Started: k.State.Started, Finished: k.State.Finished, ExitCode: k.State.ExitCode,
 		Cause: k.State.Cause, Health: k.State.Health, Restarts: k.State.Restarts,
 	}

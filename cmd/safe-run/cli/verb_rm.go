@@ -28,6 +28,10 @@ func (a *app) rmVerb() *cobra.Command {
 		return a.forEach("removed", args, func(ref string) error {
 			had, _ := locate(ref) // what cannot be found has none
 			err := remove(ref, *force)
+			if *force && errors.Is(err, ledger.ErrNotFound) {
+				a.report(err) // as docker has it: there is nothing left to do
+				return errDone
+			}
 			if err == nil && *volumes {
 				err = sandbox.RemoveAnonymous(state.DefaultRoot, had.Container)
 			}
