@@ -387,6 +387,10 @@ func TestGenerateSystemd(t *testing.T) {
 			t.Errorf("%q: %d\n%s%s", bad, got.code, got.out, got.err)
 		}
 	}
+	y.detach(t, []string{"--name", "sd-gone", "--rm"}, "sleep", "1000")
+	if got := y.run(t, "generate", "systemd", "sd-gone"); got.code == 0 || !strings.Contains(got.err, "hint: add --new") {
+		t.Errorf("%d\n%s%s", got.code, got.out, got.err)
+	}
 	if got := y.run(t, "generate", "systemd", "--boot", "--format", "json"); got.code != 0 || !strings.Contains(got.out, `"safe-run-restart.service": "[Unit]`) {
 		t.Errorf("%d\n%s%s", got.code, got.out, got.err)
 	}

@@ -106,8 +106,11 @@ func (f generateFlags) make(cmd *cobra.Command, args []string) (made []madeFile,
 	if err != nil {
 		return nil, nil, err
 	}
-	if t.foreground {
+	switch {
+	case t.foreground:
 		return nil, nil, problem.New("run it with -d", "%s runs in the foreground: how it was made is not kept", t.Name)
+	case t.AutoRemove && !f.fresh:
+		return nil, nil, problem.New("add --new", "%s was made with --rm, and is gone when it has ended: there is nothing to start again", t.Name)
 	}
 	u.container = t.Container
 	made, err = u.files(f.files)

@@ -99,6 +99,7 @@ func completeRun(cmd *cobra.Command) {
 		"cap-drop": func() []string { return append(profiles.CapabilityNames(), "ALL") },
 		"network":  func() []string { return []string{"none", "bridge"} },
 		"pull":     func() []string { return []string{"always", "missing", "never"} },
+		"sdnotify": func() []string { return notifyModes },
 		"volume":   volumeNames,
 		"user":     func() []string { return nil },
 		"name":     func() []string { return nil },
