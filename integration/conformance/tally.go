@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -56,8 +57,8 @@ func (t *tally) surprises(file string, theirs, ours results) int {
 
 func (t *tally) add(file string, theirs, ours results) {
 	var row [2]count
-	for name, their := range theirs {
-		our := ours[name] // what did not run failed
+	for _, name := range slices.Sorted(maps.Keys(theirs)) {
+		their, our := theirs[name], ours[name] // what did not run failed
 		row[0].add(their)
 		row[1].add(our)
 		at := test{file, name}
