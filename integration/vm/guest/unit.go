@@ -26,7 +26,7 @@ func generate(name string, flags, made []string) (unit string, undo func() error
 			err = errors.Join(err, os.Remove(file))
 		}
 		e, rmErr := run("rm", "-f", name)
-		if e.code != 0 && !strings.Contains(e.err, "no container") {
+		if e.code != 0 && !strings.Contains(e.err, "no such container") {
 			rmErr = errors.Join(rmErr, errors.New(e.String()))
 		}
 		_, reloaded := systemctl("daemon-reload")
