@@ -17,7 +17,7 @@ DESTDIR  ?=
 # static program, or is a container.
 RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 
-.PHONY: build deps demo test test-root test-vm lint fuzz race bench conformance install generate clean
+.PHONY: build deps demo test test-root test-vm lint fuzz race bench soak conformance install generate clean
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp) and BIN/safe-run-image (no C)
 	integration/deps.sh build
@@ -64,6 +64,10 @@ bench: build ## launch time and memory beside libcontainer alone, runc, crun and
 	integration/deps.sh bench
 	go run ./integration/bench
 	go run ./integration/bench/pull
+
+soak: build ## 1,000 detached containers at a time, 10,000 cycles of start and stop; takes a quarter of an hour
+	integration/deps.sh test
+	go run ./integration/soak $(BIN)
 
 conformance: build ## runc's own tests and the specification's validation, with runc and with safe-run-oci; takes half an hour
 	integration/deps.sh conformance
