@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -120,8 +121,12 @@ func TestHealthEndsWithAllOfIt(t *testing.T) {
 			if got.code != c.code || len(h.Log) != 1 || !strings.HasPrefix(h.Log[0].Output, c.begins) || len(h.Log[0].Output) > 4096 {
 				t.Errorf("exit code %d, %.300s\n%s", got.code, fmt.Sprintf("%+v", h), got.err)
 			}
-			if top := y.must(t, "top", id, "-o", "pid,args"); strings.Count(top, "\n") != 1 {
-				t.Errorf("left of the check:\n%s", top)
+			first, err := strconv.Atoi(y.must(t, "inspect", "--format", "{{.State.Pid}}", id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pid := range beside(t, first) {
+				t.Errorf("left of the check: %d %q", pid, procFile(pid, "cmdline"))
 			}
 			if info, err := os.Stat(filepath.Join(y.ledger, id, "health.json")); err != nil || info.Size() > 128<<10 {
 				t.Errorf("what is kept: %v, %v", info, err)

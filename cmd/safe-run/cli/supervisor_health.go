@@ -212,12 +212,12 @@ func (w *watch) run(ctx context.Context, live *sandbox.Live, check *ledger.Check
 	cmd := &sandbox.ExecCmd{
 		Live: live, Request: spec.ExecRequest{Args: w.vitals.plan.Args}, Alone: checkGroup, Stdout: out, Stderr: out,
 	}
-	late := time.NewTimer(w.vitals.plan.Timeout)
-	defer late.Stop()
 	defer func() { err = errors.Join(err, cmd.Close()) }()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	late := time.NewTimer(w.vitals.plan.Timeout) // of the program, not of this host
+	defer late.Stop()
 	type end struct {
 		exit sandbox.Exit
 		err  error
