@@ -242,12 +242,8 @@ func Collect(root, id string) error {
 		// What could not be removed stays on record for the next attempt.
 		return fmt.Errorf("sandbox %s: %w", rec.Name, err)
 	}
-	book, words := lastWords(store, rec)
-	err = errors.Join(collectVolumes(root, rec), store.Release(rec), store.ReleaseClaims())
-	if len(words) > 0 {
-		book.Emit(words...)
-	}
-	return err
+	tellLast(store, rec)
+	return errors.Join(collectVolumes(root, rec), store.Release(rec), store.ReleaseClaims())
 }
 
 // Collected names one sandbox that CollectAll removed.

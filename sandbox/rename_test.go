@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
@@ -67,8 +68,8 @@ func TestRenameMended(t *testing.T) {
 	}
 }
 
-// TestLastWords: of several who collect a sandbox one tells of its end, and
-// nobody of one that never ran.
+// TestLastWords: of several who collect a sandbox one tells of its end, and no
+// ledger is made for that.
 func TestLastWords(t *testing.T) {
 	t.Setenv(ledger.DirVariable, filepath.Join(t.TempDir(), "ledger"))
 	store, err := state.Open(filepath.Join(t.TempDir(), "run"))
@@ -80,16 +81,26 @@ func TestLastWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Release(rec)
-	rec.Launcher = 1 << 30 // nobody's
-	if _, words := lastWords(store, rec); words != nil {
-		t.Errorf("of one that never ran: %v", words)
+	rec.Launcher, rec.Executed = 1<<30, rec.Created // nobody's
+	tellLast(store, rec)
+	if all, err := ledger.Look(""); err != nil || all != nil {
+		t.Errorf("a ledger was made: %v, %v", all, err)
 	}
-	rec.Executed = rec.Created
-	_, words := lastWords(store, rec)
-	if len(words) != 2 || words[0].Action != event.Die || words[0].Attributes["exitCode"] != "137" || words[1].Action != event.Destroy {
-		t.Errorf("%v", words)
+	book, err := ledger.Open("")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, words := lastWords(store, rec); words != nil {
-		t.Errorf("again: %v", words)
+	never := rec
+	never.Executed = time.Time{}
+	for _, rec := range []state.Record{never, rec, rec, rec} {
+		tellLast(store, rec)
+	}
+	var words []string
+	_ = book.Events(t.Context(), rec.Created.Add(-1), rec.Created.AddDate(1, 0, 0), false, func(e event.Event) error {
+		words = append(words, e.Action+" "+e.Attributes["name"]+" "+e.Attributes["exitCode"])
+		return nil
+	})
+	if got := strings.Join(words, ", "); got != "die gone 137, destroy gone " {
+		t.Errorf("told: %q", got)
 	}
 }

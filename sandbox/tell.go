@@ -32,19 +32,19 @@ func (c *Cmd) noteExecuted() {
 	}
 }
 
-// lastWords are the events of a sandbox whose launcher was killed and that is
-// collected now. Of several who collect it one gets them.
-func lastWords(store *state.Store, rec state.Record) (book *ledger.Ledger, words []event.Event) {
-	if rec.Executed.IsZero() || rec.Alive() || !store.Unrecord(rec.ID) {
-		return nil, nil
+// tellLast tells of the end of a sandbox whose launcher was killed and that is
+// collected now, before the last of it goes: who waits for that finds it told.
+func tellLast(store *state.Store, rec state.Record) {
+	if rec.Executed.IsZero() || rec.Alive() {
+		return
 	}
-	book, err := ledger.Open("")
-	if err != nil {
-		return nil, nil
+	book, err := ledger.There("")
+	if err != nil || !store.FirstToTell(rec.ID) {
+		return
 	}
 	c, _, err := book.Get(rec.ID)
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return nil, nil
+		return
 	}
 	foreground := err != nil
 	if foreground {
@@ -53,11 +53,11 @@ func lastWords(store *state.Store, rec state.Record) (book *ledger.Ledger, words
 			c.Labels = plan.OCI.Annotations
 		}
 	}
-	words = []event.Event{c.Event(event.Die, "exitCode", "137")}
+	words := []event.Event{c.Event(event.Die, "exitCode", "137")}
 	if foreground {
 		words = append(words, c.Event(event.Destroy))
 	}
-	return book, words
+	book.Emit(words...)
 }
 
 // tell writes down what has happened to the sandbox.
@@ -65,7 +65,7 @@ func (l *Live) tell(action string, about ...string) { l.tellAll([]string{action}
 
 // tellAll does so for several events about the same.
 func (l *Live) tellAll(actions []string, about ...string) {
-	book, err := ledger.Open("")
+	book, err := ledger.There("")
 	if err != nil {
 		return
 	}

@@ -49,7 +49,7 @@ type eventLog struct {
 func (g eventLog) append(lines []byte) error {
 	dir, err := g.open()
 	if errors.Is(err, os.ErrNotExist) {
-		if err = os.MkdirAll(g.dir, 0o700); err == nil {
+		if err = os.Mkdir(g.dir, 0o700); err == nil || errors.Is(err, os.ErrExist) {
 			dir, err = g.open()
 		}
 	}

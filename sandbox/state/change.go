@@ -125,8 +125,13 @@ func (s *Store) releaseStale(name, id string) error {
 	return unclaim(s.namePath(name), id)
 }
 
-// Unrecord removes the record of a sandbox that is being collected, and says
-// whether it was there: of several who do so at once one was the first.
-func (s *Store) Unrecord(id string) bool {
-	return os.Remove(filepath.Join(s.Dir(id), "record.json")) == nil
+// FirstToTell says whether this process is the first of those who collect a
+// sandbox at the same time: one of them tells of its end.
+func (s *Store) FirstToTell(id string) bool {
+	f, err := os.OpenFile(filepath.Join(s.Dir(id), "told"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	return true
 }
