@@ -44,6 +44,8 @@ func (a *app) checkHealth(ref string) error {
 		return problem.New("start it with -d", "%s runs in the foreground, and is not checked", t.Name)
 	case !t.state.Status.Active():
 		return notRunning(t)
+	case t.state.Status == ledger.Paused:
+		return problem.New("safe-run unpause "+t.Name, "%s is paused, and not checked", t.Name)
 	case t.state.Health == "":
 		return problem.New("start it with --health-cmd, or from an image that has one", "%s has no health check", t.Name)
 	}
