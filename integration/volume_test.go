@@ -250,6 +250,14 @@ func TestVolumeNameless(t *testing.T) {
 	if left := y.named(t); len(left) != 1 {
 		t.Errorf("rm without -v left %q", left)
 	}
+	y.must(t, "volume", "prune", "-f")
+	y.must(t, "create", "--name", "later", "--rm", "-v", "/a", "dir:"+y.root, "true")
+	y.must(t, "start", "later")
+	for deadline := time.Now().Add(30 * time.Second); len(y.ids())+len(y.named(t)) > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("create --rm left %q and %q", y.ids(), y.named(t))
+		}
+	}
 }
 
 // TestVolumeKilled: a launcher that is killed takes the volumes without a name

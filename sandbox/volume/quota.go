@@ -71,21 +71,31 @@ const (
 // basicBlock is the unit of diskQuota.
 const basicBlock = 512
 
+// byDevice speaks of a filesystem as before Linux 5.14; tests set it.
+var byDevice bool
+
 // quotactl does one thing with the project quotas of the filesystem of f.
 func quotactl(f *os.File, command int, id uint32, data unsafe.Pointer) error {
 	command = command<<8 | projectQuota
-	_, _, errno := unix.Syscall6(unix.SYS_QUOTACTL_FD, f.Fd(), uintptr(command), uintptr(id), uintptr(data), 0, 0)
-	if errno == unix.ENOSYS && !hasQuotactlFd() { // before Linux 5.14
-		device, err := deviceOf(f)
-		if err != nil {
-			return err
+	if !byDevice {
+		_, _, errno := unix.Syscall6(unix.SYS_QUOTACTL_FD, f.Fd(), uintptr(command), uintptr(id), uintptr(data), 0, 0)
+		if errno != unix.ENOSYS || hasQuotactlFd() {
+			return asError(errno)
 		}
-		name, err := unix.BytePtrFromString(device)
-		if err != nil {
-			return err
-		}
-		_, _, errno = unix.Syscall6(unix.SYS_QUOTACTL, uintptr(command), uintptr(unsafe.Pointer(name)), uintptr(id), uintptr(data), 0, 0)
 	}
+	device, err := deviceOf(f)
+	if err != nil {
+		return err
+	}
+	name, err := unix.BytePtrFromString(device)
+	if err != nil {
+		return err
+	}
+	_, _, errno := unix.Syscall6(unix.SYS_QUOTACTL, uintptr(command), uintptr(unsafe.Pointer(name)), uintptr(id), uintptr(data), 0, 0)
+	return asError(errno)
+}
+
+func asError(errno unix.Errno) error {
 	if errno != 0 {
 		return errno
 	}
@@ -190,8 +200,6 @@ func setProject(dir *os.File, project uint32) error {
 }
 
 func ioctl(f *os.File, request uintptr, attr *fsxattr) error {
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request, uintptr(unsafe.Pointer(attr))); errno != 0 {
-		return errno
-	}
-	return nil
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request, uintptr(unsafe.Pointer(attr)))
+	return asError(errno)
 }

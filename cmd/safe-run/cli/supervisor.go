@@ -123,6 +123,7 @@ func (s *supervisor) open() (err error) {
 // take has what the ledger knows of its own.
 func (s *supervisor) take(c ledger.Container) {
 	s.o.Name, s.o.Restart, s.o.Log, s.o.AutoRemove = c.Name, c.Restart, c.Log, new(c.AutoRemove)
+	s.o.knowVolumes(c)
 	s.o.changed(c.Limits)
 }
 

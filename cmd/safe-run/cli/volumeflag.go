@@ -2,8 +2,10 @@ package cli
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/volume"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
@@ -139,7 +141,6 @@ func (b *runBuilder) addVolume(v spec.Volume) error {
 	if v.Name == "" {
 		v.Name, v.Anonymous = volume.NewName(), true
 		named := v
-		named.Labels, named.Size = nil, 0
 		if b.named == nil {
 			b.named = map[int]string{}
 		}
@@ -148,6 +149,16 @@ func (b *runBuilder) addVolume(v spec.Volume) error {
 	v.Source = volume.DataPath(v.Name)
 	b.o.Request.Volumes = append(b.o.Request.Volumes, v)
 	return nil
+}
+
+// knowVolumes adds what the ledger knows of a container's volumes: the command
+// line that is kept names all of them.
+func (o *runOptions) knowVolumes(c ledger.Container) {
+	for i := range o.Request.Volumes {
+		v := &o.Request.Volumes[i]
+		v.Anonymous = v.Anonymous || slices.ContainsFunc(c.Volumes, func(had ledger.Volume) bool { return had.Name == v.Name && had.Anonymous })
+		v.AutoRemove = v.Anonymous && c.AutoRemove
+	}
 }
 
 // settleVolumes says which volumes go with the container: those that it would

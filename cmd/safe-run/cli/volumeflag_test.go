@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/volume"
 )
 
@@ -32,13 +33,17 @@ func TestNameless(t *testing.T) {
 		if args != "-d" {
 			continue
 		}
-		want := []string{"--mount=type=volume,source=" + v[0].Name + ",target=/x", "--mount=type=volume,source=" + v[1].Name + ",target=/z,readonly", "--volume=data:/y", "--", "dir:/root"}
+		want := []string{"--mount=type=volume,source=" + v[0].Name + ",target=/x", "--mount=type=volume,source=" + v[1].Name + ",target=/z,readonly,volume-label=a=b", "--volume=data:/y", "--", "dir:/root"}
 		if !slices.Equal(o.Again, want) {
 			t.Errorf("again: %q, want %q", o.Again, want)
 		}
 		again, err := parseRun(append([]string{"-d"}, o.Again...))
 		if err != nil || again.Request.Volumes[0].Name != v[0].Name || again.Request.Volumes[0].Anonymous {
 			t.Errorf("again: %+v, %v", again.Request.Volumes, err)
+		}
+		again.knowVolumes(ledger.Container{AutoRemove: true, Volumes: []ledger.Volume{{Name: v[0].Name, Anonymous: true}, {Name: "data"}}})
+		if v := again.Request.Volumes; !v[0].Anonymous || !v[0].AutoRemove || v[1].AutoRemove || v[2].AutoRemove {
+			t.Errorf("with what the ledger knows: %+v", v)
 		}
 	}
 }
