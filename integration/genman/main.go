@@ -44,8 +44,10 @@ func generate(dir string) error {
 
 // command is what the manual says in the form that the renderer takes.
 func command(m oci.Command) *cobra.Command {
+	// What is in angle brackets would be taken for a mark of the renderer's.
+	args := strings.NewReplacer("<", "", ">", "").Replace(m.Args)
 	c := &cobra.Command{
-		Use: strings.TrimSpace(m.Name + " " + m.Args), Short: m.Usage, Long: m.About,
+		Use: strings.TrimSpace(m.Name + " [flags] " + args), Short: m.Usage, Long: m.About,
 		DisableFlagsInUseLine: true, Run: func(*cobra.Command, []string) {},
 	}
 	for _, f := range m.Flags {
