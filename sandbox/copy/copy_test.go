@@ -176,6 +176,17 @@ func TestLinksEndAtTheRoot(t *testing.T) {
 	}
 }
 
+// TestIntoItself: a directory that both sides see is not copied without end.
+func TestIntoItself(t *testing.T) {
+	for _, c := range [][2]string{{"d", "d"}, {"d", "d/sub"}, {"d/.", "d/sub"}, {"d", "d/new"}, {"d", "d/sub/new"}, {".", "d/sub"}} {
+		dir := plant(t, t.TempDir(), "d/a=1", "d/sub/")
+		_, err := do(t.Context(), Job{From: End{Tree: Host(), Path: dir + "/" + c[0]}, To: End{Tree: inner(t, dir), Path: c[1]}})
+		if err == nil || !strings.Contains(err.Error(), "copied into itself") {
+			t.Errorf("%s into %s: %v", c[0], c[1], err)
+		}
+	}
+}
+
 // TestMetadata: modes, times and hard links are kept; owners and setuid when
 // they are asked for, in the numbers of the container.
 func TestMetadata(t *testing.T) {

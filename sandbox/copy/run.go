@@ -60,6 +60,11 @@ func (j Job) between(ctx context.Context, walk walker, src *source, as *user) er
 	if err != nil {
 		return err
 	}
+	into, err := stat(to.dir)
+	if err != nil {
+		return err
+	}
+	walk.into = &into
 	w := j.writer(to, as)
 	defer w.forget()
 	walk.emit = func(e Entry, content io.Reader) error { return w.put(ctx, e, content) }

@@ -21,8 +21,9 @@ type walker struct {
 	emit  Emit
 	// linked are files with more than one name, by device and inode.
 	linked map[[2]uint64]string
-	// top is how the user wrote it.
-	top string
+	// into is the directory that the copy goes to, which may lie in the source
+	// where both sides see the same directory of the host.
+	into *unix.Stat_t
 }
 
 // mostLinked bounds linked: what a container holds is its own choice.
@@ -30,7 +31,7 @@ const mostLinked = 1 << 20
 
 // walk emits a source under a name; "." leaves the directory itself out.
 func (w *walker) walk(ctx context.Context, src *source, name string) error {
-	w.linked, w.top = map[[2]uint64]string{}, src.typed
+	w.linked = map[[2]uint64]string{}
 	if ofKernel(src.file) {
 		return problem.New("read it inside: safe-run exec NAME cat FILE", "%s is made by the kernel as it is read, and is not copied", shown(src.typed))
 	}
@@ -62,6 +63,9 @@ func (w *walker) item(ctx context.Context, f *os.File, st unix.Stat_t, name stri
 		return err
 	}
 	if e.Kind == Dir {
+		if w.into != nil && w.into.Dev == st.Dev && w.into.Ino == st.Ino {
+			return problem.New("name a destination outside of what is copied", "%s is where the copy goes: it would be copied into itself", shown(name))
+		}
 		if err := w.emit(e, nil); err != nil {
 			return err
 		}
