@@ -33,7 +33,12 @@ type Info struct {
 
 // List gives the sandboxes below root, newest first.
 func List(root string) ([]Info, error) {
-	records, err := records(root)
+	return ListOthers(root, none)
+}
+
+// ListOthers gives those that are not known already.
+func ListOthers(root string, known func(id string) bool) ([]Info, error) {
+	records, err := records(root, known)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +66,11 @@ func infoOf(rec state.Record) Info {
 	return info
 }
 
-func records(root string) ([]state.Record, error) {
+// none is known.
+func none(string) bool { return false }
+
+// records reads the records of sandboxes, but not of known ones.
+func records(root string, known func(id string) bool) ([]state.Record, error) {
 	store := &state.Store{Root: root}
 	ids, err := store.List()
 	if err != nil {
@@ -69,6 +78,9 @@ func records(root string) ([]state.Record, error) {
 	}
 	var out []state.Record
 	for _, id := range ids {
+		if known(id) {
+			continue
+		}
 		// One that cannot be read is just being made or removed.
 		if rec, err := store.Load(id); err == nil {
 			out = append(out, rec)
@@ -80,7 +92,7 @@ func records(root string) ([]state.Record, error) {
 
 // find looks for a sandbox by name, or by the beginning of its id.
 func find(root, ref string) (state.Record, error) {
-	all, err := records(root)
+	all, err := records(root, none)
 	if err != nil {
 		return state.Record{}, err
 	}

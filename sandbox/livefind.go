@@ -46,7 +46,7 @@ func findLive(root, ref string) (state.Record, error) {
 
 // unknown marks an error of find, unless it is that ref means several.
 func unknown(root, ref string, err error) error {
-	all, _ := records(root)
+	all, _ := records(root, none)
 	for _, rec := range all {
 		if strings.HasPrefix(rec.ID, ref) {
 			return err

@@ -28,7 +28,7 @@ func VolumeUsers(root string, store *volume.Store) (map[string][]VolumeUser, err
 	if err != nil {
 		return nil, err
 	}
-	live, err := records(root)
+	live, err := records(root, none)
 	if err != nil {
 		return nil, err
 	}

@@ -47,22 +47,22 @@ func listAll(all bool) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	live, err := sandbox.List(state.DefaultRoot)
+	known := make(map[string]bool, len(kept))
+	for _, k := range kept {
+		known[k.ID] = true
+	}
+	live, err := sandbox.ListOthers(state.DefaultRoot, func(id string) bool { return known[id] })
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]bool, len(kept))
 	rows := make([]row, 0, len(kept)+len(live))
 	for _, k := range kept {
-		known[k.ID] = true
 		if all || k.State.Status.Active() {
 			rows = append(rows, keptRow(k))
 		}
 	}
 	for _, l := range live {
-		if !known[l.ID] {
-			rows = append(rows, liveRow(l))
-		}
+		rows = append(rows, liveRow(l))
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return b.Created.Compare(a.Created) })
 	return rows, nil
