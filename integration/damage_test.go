@@ -56,7 +56,7 @@ func TestDamagedRecords(t *testing.T) {
 		t.Fatalf("the files of a container: %q, %v", files, err)
 	}
 	for _, file := range files {
-		path := filepath.Join(y.ledger, id, file)
+		w := worn{y, original, id, filepath.Join(y.ledger, id, file)}
 		whole, err := os.ReadFile(filepath.Join(original, id, file))
 		if err != nil {
 			t.Fatal(err)
@@ -66,22 +66,29 @@ func TestDamagedRecords(t *testing.T) {
 			step = len(whole)/60 + 1 // the middle of a long string is like any other
 		}
 		for at := 0; at < len(whole); at += step {
-			y.wear(t, original, id, path, fmt.Sprintf("%s, cut at %d", file, at), func(path string) error { return os.WriteFile(path, whole[:at], 0o600) })
+			w.wear(t, fmt.Sprintf("%s, cut at %d", file, at), func(path string) error { return os.WriteFile(path, whole[:at], 0o600) })
 		}
 		for name, damage := range damages {
-			y.wear(t, original, id, path, file+" is "+name, damage)
+			w.wear(t, file+" is "+name, damage)
 		}
 	}
 }
 
-// wear damages one file of a container and looks how verbs take it.
-func (y *yard) wear(t *testing.T, original, id, path, what string, damage func(string) error) {
+// worn is one file of a container, and the ledger as it was before.
+type worn struct {
+	*yard
+	original, id, path string
+}
+
+// wear damages the file and looks how verbs take it.
+func (w worn) wear(t *testing.T, what string, damage func(string) error) {
 	t.Helper()
-	y.renew(t, original)
-	if err := os.RemoveAll(path); err != nil {
+	y, id := w.yard, w.id
+	y.renew(t, w.original)
+	if err := os.RemoveAll(w.path); err != nil {
 		t.Fatal(err)
 	}
-	if err := damage(path); err != nil {
+	if err := damage(w.path); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()

@@ -13,6 +13,8 @@ import (
 // product is safe-run with a ledger and an image of its own.
 type product struct {
 	program, ledger, image string
+
+	spent atomic.Int64 // processor time of the last command of out
 }
 
 // newProduct makes an image of busybox.
@@ -59,6 +61,9 @@ func (p *product) out(args ...string) (string, error) {
 	defer os.Remove(errs.Name())
 	cmd.Stderr = errs
 	out, err := cmd.Output()
+	if cmd.ProcessState != nil {
+		p.spent.Store(int64(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()))
+	}
 	if err != nil {
 		said, _ := os.ReadFile(errs.Name())
 		err = fmt.Errorf("safe-run %s: %w\n%s", strings.Join(args, " "), err, said)
