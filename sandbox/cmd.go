@@ -280,7 +280,6 @@ func (c *Cmd) Close() error {
 	var errs []error
 	// First, because the kernel takes the mounts down on the side.
 	c.Lease.thread.Close()
-	c.noting.Wait()
 	if c.link != nil {
 		errs = append(errs, c.link.Detach())
 	}
@@ -297,6 +296,7 @@ func (c *Cmd) Close() error {
 		c.inside.Close()
 	}
 	c.letGoVolumes()
+	c.noting.Wait() // long over, unless the program was very short
 	if err := errors.Join(errs...); err != nil {
 		return c.Lease.abandon(err)
 	}

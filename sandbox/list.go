@@ -42,9 +42,17 @@ func ListOthers(root string, known func(id string) bool) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
+	store := &state.Store{Root: root}
 	out := make([]Info, 0, len(records))
 	for _, rec := range records {
-		out = append(out, infoOf(rec))
+		info := infoOf(rec)
+		if info.Status == "dead" {
+			// One whose launcher has just ended as it should is gone by now.
+			if _, err := store.Load(rec.ID); err != nil {
+				continue
+			}
+		}
+		out = append(out, info)
 	}
 	return out, nil
 }
