@@ -83,7 +83,8 @@ func compareFields(t *testing.T, at string, ours, theirs map[string]any) {
 // TestOCILog: the last line of the log, which engines read when a call fails,
 // and standard error say what runc's say.
 func TestOCILog(t *testing.T) {
-	ours, theirs := newBundle(t, safeRunOCI(t)), newBundle(t, needSameRunc(t))
+	same := needSameRunc(t)
+	ours, theirs := newBundle(t, safeRunOCI(t)), newBundle(t, same)
 	for _, b := range []*bundle{ours, theirs} {
 		b.write(t, "sleep", "60")
 		b.must(t, "run", "--detach", "up")
