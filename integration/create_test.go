@@ -116,7 +116,7 @@ func TestForegroundIsCreatedFirst(t *testing.T) {
 	done := make(chan int)
 	go func() {
 		ran := 0
-		for i := 0; i < 20; i++ {
+		for range 8 {
 			cmd := y.launch(t, "--name", name, "dir:"+y.root, "sleep", "0.1")
 			if cmd.Run() == nil {
 				ran++
@@ -133,7 +133,7 @@ func TestForegroundIsCreatedFirst(t *testing.T) {
 			}
 		}
 	}
-	if ran := <-done; ran != 20 || statuses["running"] == 0 {
+	if ran := <-done; ran != 8 || statuses["running"] == 0 {
 		t.Errorf("%d ran, seen as %v", ran, statuses)
 	}
 }
