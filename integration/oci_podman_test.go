@@ -66,6 +66,9 @@ func TestOCIPodman(t *testing.T) {
 		if code, out := p.call(slices.Concat(run[:len(run)-1], c.flags, run[len(run)-1:], c.args)...); code != c.code || !strings.Contains(out, c.want) {
 			t.Errorf("%q: %d, %s", c.args, code, out)
 		}
+		// Each podman sets up its store anew, and takes away meanwhile what lets
+		// another user in.
+		awaitIdle(t, p.dir)
 	}
 }
 
@@ -105,22 +108,29 @@ func patientDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "integration-podman-")
 	must(t, err)
+	must(t, os.Chmod(dir, 0o755)) // a container's root may be another user than this one
 	t.Cleanup(func() {
-		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			busy := busyIn(dir)
-			if len(busy) == 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Errorf("still there after 30 s: %q", busy)
-				break
-			}
-		}
+		awaitIdle(t, dir)
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
 	return dir
+}
+
+// awaitIdle waits until what tidies up behind podman's back has ended.
+func awaitIdle(t *testing.T, dir string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		busy := busyIn(dir)
+		if len(busy) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("still there after 30 s: %q", busy)
+			return
+		}
+	}
 }
 
 // busyIn are the processes that have a directory on their command line.
