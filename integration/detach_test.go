@@ -82,9 +82,12 @@ func shellRoot(t *testing.T) string {
 func (y *yard) launch(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := launcher(t, args...)
-	cmd.Env = append(cmd.Env, "SAFE_RUN_LEDGER="+y.ledger)
+	cmd.Env = append(cmd.Env, "SAFE_RUN_LEDGER="+y.ledger, "SAFE_RUN_VOLUMES="+y.volumes())
 	return cmd
 }
+
+// volumes is where the volumes of the yard are.
+func (y *yard) volumes() string { return filepath.Join(filepath.Dir(y.ledger), "volumes") }
 
 func (y *yard) run(t *testing.T, args ...string) result {
 	t.Helper()
@@ -114,9 +117,9 @@ func (y *yard) detach(t *testing.T, flags []string, command ...string) string {
 
 // seen is a container as ps shows it.
 type seen struct {
-	ID, Name, Status, Command, Cause string
-	ExitCode, Restarts               int
-	Foreground                       bool
+	ID, Name, Status, Command, Cause, Damage string
+	ExitCode, Restarts                       int
+	Foreground                               bool
 }
 
 func (y *yard) see(t *testing.T, ref string) seen {
@@ -176,7 +179,7 @@ func TestDetachedLife(t *testing.T) {
 		t.Errorf("ps: %+v", s)
 	}
 	table := y.must(t, "ps", "--filter", "label=kind=web", "--filter", "status=running")
-	want := regexp.MustCompile(`^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES\n` + id[:12] + ` +dir:\S+ +"sh -c echo .*…" +.+ ago +Up .+ +site$`)
+	want := regexp.MustCompile(`^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +PORTS +NAMES\n` + id[:12] + ` +dir:\S+ +"sh -c 'echo .*…" +.+ ago +Up .+ +site$`)
 	if !want.MatchString(table) {
 		t.Errorf("ps prints\n%s", table)
 	}
@@ -460,11 +463,6 @@ func TestForegroundVerbs(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := y.becomes(t, name, "running")
-		// It is listed as soon as it has its name; what it runs follows when
-		// its plan is made.
-		for deadline := time.Now().Add(5 * time.Second); s.Command == "" && time.Now().Before(deadline); s = y.see(t, name) {
-			time.Sleep(10 * time.Millisecond)
-		}
 		if !s.Foreground || s.Command != "sleep 100" {
 			t.Errorf("ps: %+v", s)
 		}

@@ -169,7 +169,7 @@ func TestRename(t *testing.T) {
 	if got := y.must(t, "inspect", "-f", "{{.Name}} {{.State.Status}} {{.State.ExitCode}}", "new"); got != "/new exited 137" {
 		t.Errorf("inspect: %q", got)
 	}
-	if got := y.must(t, "ps", "-a", "--format", "table {{.Names}}\\t{{.State}}"); got != "NAMES     STATE\nnew       exited" {
+	if got := y.must(t, "ps", "-a", "--filter", "name=new", "--format", "table {{.Names}}\\t{{.State}}"); got != "NAMES     STATE\nnew       exited" {
 		t.Errorf("ps: %q", got)
 	}
 	r, container := named(t)

@@ -31,9 +31,10 @@ func (r result) line() string { return strings.TrimSpace(r.out) }
 // profile of the user takes part.
 func launcher(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
+	program := built(t).safeRun // which may take long, the first time
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, built(t).safeRun, args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "LANG=C"}
 	// A launcher that hangs gets the chance to clean up.
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

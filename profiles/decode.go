@@ -31,6 +31,7 @@ func Decode(source string, data []byte) (Profile, error) {
 		d.mapping("", node, reflect.ValueOf(&p).Elem())
 		d.header(node, p)
 		d.bounded(p)
+		d.disabledAlone(p)
 	}
 	p.Origins = d.origins
 	if len(d.errs) == 0 {

@@ -116,6 +116,8 @@ func (d *decoder) value(f field, path string, n *yaml.Node, v reflect.Value) {
 			v = v.Elem()
 		}
 		d.mapping(path, n, v)
+	case v.Type() == reflect.TypeFor[*Command]() && n.Kind == yaml.SequenceNode:
+		d.command(path, n, v)
 	case v.Kind() == reflect.Slice:
 		d.list(f, path, n, v)
 	default:

@@ -52,6 +52,8 @@ func nodeOf(v reflect.Value) *yaml.Node {
 		return n
 	case v.Kind() == reflect.String:
 		return textNode(v.String())
+	case v.Type() == reflect.TypeFor[*Command]():
+		return commandNode(*v.Interface().(*Command))
 	case v.Type() == reflect.TypeFor[*string]():
 		return textNode(v.Elem().String())
 	}

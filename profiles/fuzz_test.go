@@ -14,6 +14,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(head + "network:\n  egress:\n  - {to: 10.0.0.0/8, ports: [1-2/udp], why: \"a\\tb\"}\n"))
 	f.Add([]byte(head + "process: {stopSignal: 15, stopTimeout: 1h, rlimits: [{name: core, soft: 0, hard: 0}]}\n"))
 	f.Add([]byte(head + imageBody))
+	f.Add([]byte(head + healthBody))
+	f.Add([]byte(head + "health: {test: \"[\\\"a\\\"]\", disabled: false}\n"))
 	f.Add([]byte(head + "image: {registries: ['[::1]:5000/a', ghcr.io], signatures: [{name: a, keys: ['/x, y', /z]}, {name: a, keys: [/z]}]}\n"))
 	f.Add([]byte(head + "image: {vulnerabilities: {block: low, report: none, vex: [], sources: []}}\n"))
 	f.Add([]byte(`{"apiVersion":"safe-run.dev/v1","kind":"Profile","metadata":{"name":"t"}}`))

@@ -13,13 +13,16 @@ import (
 // not, with values from small sets, so that two profiles often meet.
 func anyProfile(t *rapid.T, name string) Profile {
 	p := Profile{APIVersion: APIVersion, Kind: Kind, Metadata: Metadata{Name: name}}
-	for _, section := range []any{&p.Process, &p.Rootfs, &p.Mounts, &p.Paths, &p.Resources, &p.Seccomp, &p.Network, &p.Image} {
+	for _, section := range []any{&p.Process, &p.Rootfs, &p.Mounts, &p.Paths, &p.Resources, &p.Seccomp, &p.Network, &p.Image, &p.Health} {
 		fill(t, reflect.ValueOf(section).Elem())
 	}
 	for _, f := range fieldsOf(reflect.TypeFor[Profile]()) {
 		if f.name == "accept" {
 			setting(t, f, reflect.ValueOf(&p).Elem().Field(f.index))
 		}
+	}
+	if p.Health.Disabled != nil && *p.Health.Disabled {
+		p.Health = Health{Disabled: p.Health.Disabled}
 	}
 	return p
 }
@@ -56,7 +59,7 @@ func setting(t *rapid.T, f field, v reflect.Value) {
 		*value = rapid.Bool().Draw(t, f.name)
 	case *int64:
 		*value = rapid.Int64Range(0, 5).Draw(t, f.name)
-		if f.name == "pids" || f.name == "inodes" || f.name == "runAsUser" {
+		if f.name == "pids" || f.name == "inodes" || f.name == "runAsUser" || f.name == "retries" {
 			*value++
 		}
 	case *Bytes:
@@ -64,7 +67,9 @@ func setting(t *rapid.T, f field, v reflect.Value) {
 	case *MilliCPU:
 		*value = leastCPU + MilliCPU(rapid.Int64Range(0, 4000).Draw(t, f.name))
 	case *Duration:
-		*value = Duration(rapid.Int64Range(1, 1<<40).Draw(t, f.name))
+		*value = LeastHealthTime + Duration(rapid.Int64Range(1, 1<<40).Draw(t, f.name))
+	case *Command:
+		*value = Command(pick(`"a b"`, `"[\"a\"]"`, `["a"]`, `["a","","a"]`, `"5"`, `["null","- x: 1"]`))
 	case *Mode:
 		*value = Mode(rapid.Uint32Range(0, 0o7777).Draw(t, f.name))
 	case *Signal:

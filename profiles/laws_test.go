@@ -45,6 +45,7 @@ func TestLooserAgreesWithTighten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, floor := closed(anyProfile(t, "p")), anyProfile(t, "floor")
 		p.Process.StopSignal, floor.Process.StopSignal = nil, nil
+		p.Health, floor.Health = Health{}, Health{}
 		within := len(Looser(p, floor)) == 0
 		unchanged := reflect.DeepEqual(Canonical(closed(Tighten(p, floor))), Canonical(p))
 		if within && !unchanged {

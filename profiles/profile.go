@@ -48,6 +48,8 @@ type Profile struct {
 	Network Network `yaml:"network,omitempty" json:"network,omitzero"`
 	// Image is what an image must satisfy before it runs.
 	Image Image `yaml:"image,omitempty" json:"image,omitzero"`
+	// Health is the check that says whether the container does its work.
+	Health Health `yaml:"health,omitempty" json:"health,omitzero"`
 	// Accept lists the weakenings that are allowed on a host which cannot
 	// enforce a setting.
 	Accept []Accept `yaml:"accept,omitempty" json:"accept,omitzero" meet:"intersect"`
@@ -85,6 +87,21 @@ type Allowance struct {
 	Why string `yaml:"why,omitempty" json:"why,omitempty" meet:"-"`
 }
 
+// SocketActivation passes the sockets on that a service manager gave to
+// safe-run (sd_listen_fds(3)): the container can be reached through them
+// without any network of its own.
+type SocketActivation struct {
+	// Allow gives them to the program.
+	Allow *bool `yaml:"allow" json:"allow" meet:"and"`
+	// Outbound gives UDP sockets too, and lets the program connect(2). A TCP
+	// socket of the host can then be turned round and connected to whatever
+	// the host can reach, past the rules of network.egress. Without it
+	// connect fails while there is a TCP socket.
+	Outbound *bool `yaml:"outbound,omitempty" json:"outbound,omitempty" meet:"and"`
+	// Why is the reason, for those who read the profile later.
+	Why string `yaml:"why,omitempty" json:"why,omitempty" meet:"-"`
+}
+
 // Process is what the first process may be.
 type Process struct {
 	// RunAsUser is the user id inside the container that is used when the image
@@ -97,6 +114,8 @@ type Process struct {
 	UserFrom *UserFrom `yaml:"userFrom,omitempty" json:"userFrom,omitempty" meet:"enum"`
 	// Root allows uid 0 inside the user namespace.
 	Root *Allowance `yaml:"root,omitempty" json:"root,omitempty"`
+	// SocketActivation allows the service manager's sockets inside.
+	SocketActivation *SocketActivation `yaml:"socketActivation,omitempty" json:"socketActivation,omitempty"`
 	// Capabilities are those left to the first process, in all five sets.
 	Capabilities []Capability `yaml:"capabilities,omitempty" json:"capabilities,omitzero" meet:"intersect"`
 	// Rlimits are limits of each process, by name without the RLIMIT_ prefix in
@@ -150,6 +169,9 @@ type Mounts struct {
 	// HostPaths are the sensitive host paths (runtime sockets, /etc, /proc ...)
 	// that a bind mount may name all the same. Ordinary paths need no entry.
 	HostPaths []HostPath `yaml:"hostPaths,omitempty" json:"hostPaths,omitzero" meet:"intersect"`
+	// Volumes allows volumes of safe-run's own, by name or without one. They
+	// show nothing of the host, and outlive the container.
+	Volumes *bool `yaml:"volumes,omitempty" json:"volumes,omitempty" meet:"and"`
 }
 
 // Tmpfs is a memory filesystem, always nosuid and nodev.

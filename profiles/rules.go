@@ -30,11 +30,22 @@ var rules = map[string]rule{
 	"enum": {func(a, b reflect.Value) bool { return enumRank(b) < enumRank(a) }, unsetLimitsNothing},
 	// Neutral settings meet in a fixed way only so that the order of the two
 	// profiles does not matter.
-	"neutral": {func(a, b reflect.Value) bool { return b.String() > a.String() }, unsetIsEqual},
+	"neutral": {after, unsetIsEqual},
 	// Two different values leave none, see meetReports.
 	"same": {func(a, b reflect.Value) bool { return false }, unsetLimitsNothing},
 	// Modes are met bit by bit, see meetModes.
 	"mode": {func(a, b reflect.Value) bool { return false }, unsetLimitsNothing},
+}
+
+// after is an order of values that means nothing.
+func after(a, b reflect.Value) bool {
+	switch b.Kind() {
+	case reflect.Bool:
+		return b.Bool() && !a.Bool()
+	case reflect.Int64:
+		return b.Int() > a.Int()
+	}
+	return b.String() > a.String()
 }
 
 // meetScalars gives the tighter of two values.

@@ -141,13 +141,14 @@ var scalarSchemas = map[reflect.Type]map[string]any{
 	reflect.TypeFor[NetworkMode](): {"enum": networkModes},
 	reflect.TypeFor[Severity]():    {"enum": severities},
 	reflect.TypeFor[Reaction]():    {"enum": reactions},
+	reflect.TypeFor[Command]():     {"oneOf": []any{map[string]any{"type": "string", "minLength": 1}, map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "minItems": 1}}},
 }
 
-// comments are the doc comments of the types and fields in profile.go and
-// image.go.
+// comments are the doc comments of the types and fields in profile.go,
+// image.go and health.go.
 func comments(t *testing.T) map[string]string {
 	docs := map[string]string{}
-	for _, name := range []string{"profile.go", "image.go"} {
+	for _, name := range []string{"profile.go", "image.go", "health.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

@@ -32,6 +32,7 @@ func checkValues(p Profile) Errors {
 	c.resources()
 	c.network()
 	c.image()
+	c.health()
 	return c.errs
 }
 

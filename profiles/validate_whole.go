@@ -19,6 +19,9 @@ func (c *checker) reasons() {
 	if root := p.Process.Root; root != nil && root.Allow != nil && *root.Allow && root.Why == "" {
 		c.fail("process.root", whyHint, "root is allowed without a reason")
 	}
+	if s := p.Process.SocketActivation; s != nil && s.Allow != nil && *s.Allow && s.Why == "" {
+		c.fail("process.socketActivation", whyHint, "sockets of the host are allowed without a reason")
+	}
 	if ro := p.Rootfs.ReadOnly; ro != nil && !*ro && p.Rootfs.Why == "" {
 		c.fail("rootfs.readOnly", whyHint, "the root filesystem is writable without a reason")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/sandbox/service"
+	"github.com/safe-run/safe-run/sandbox/volume"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/event"
 )
@@ -37,6 +40,18 @@ type Cmd struct {
 	// Kernel asks also for what the kernel itself refuses. While the sandbox
 	// runs, that slows down each system call on this host by some 100 ns.
 	Kernel bool
+	// Sockets are the program's descriptors from 3 on, as many as the plan has.
+	// The caller closes them.
+	Sockets []*os.File
+	// Notify gets what the program says to the service manager, when the plan
+	// lets it; see service.Inside.
+	Notify func(lines []string)
+
+	// Begun is called once the program has been executed, beside it, and has
+	// returned when Close does. It is not called for one that ended at once.
+	Begun func()
+	// Exit is how it ended, after Wait; nil when it did not run.
+	Exit *Exit
 
 	// Ports are the published ports with those that were chosen, after Start.
 	Ports []spec.Port
@@ -44,20 +59,25 @@ type Cmd struct {
 	container *runc.Container
 	ports     *network.Reservation
 	link      *network.Attachment
+	held      []*volume.Hold // of the plan's volumes, in their order
+	released  bool           // the first process was let go
 	io        *stdio
 	denials   *denials // nil where nobody counts them
 	terminal  *os.File
-	asked     atomic.Int32                   // the last signal sent
-	killed    atomic.Bool                    // it was turned into SIGKILL
 	reacts    atomic.Pointer[runc.Container] // set before the program begins
 	violation atomic.Pointer[event.Denial]   // why the container was killed
+	inside    *service.Inside
+	noting    sync.WaitGroup
+	asked     atomic.Int32 // the last signal sent
+	killed    atomic.Bool  // it was turned into SIGKILL
+	starved   atomic.Bool  // killed on the first out-of-memory event
 }
 
 // Start makes the sandbox and runs its first process. When it fails nothing is
 // left; Close must be called all the same, to give the lease back.
 func (c *Cmd) Start(ctx context.Context) error {
 	steps := []func(context.Context) error{
-		c.reserve, c.create, c.attach, c.release,
+		c.reserve, c.holdVolumes, c.create, c.attach, c.release,
 	}
 	for _, step := range steps {
 		err := ctx.Err()
@@ -69,6 +89,7 @@ func (c *Cmd) Start(ctx context.Context) error {
 			return err
 		}
 	}
+	c.noting.Go(c.noteExecuted)
 	return nil
 }
 
@@ -97,6 +118,10 @@ func (c *Cmd) create(context.Context) error {
 		State:   c.Lease.store.RuntimeDir(c.Lease.ID),
 		OCI:     oci,
 		Systemd: c.Driver == "systemd",
+		Files:   c.Sockets,
+	}
+	if err := c.connectService(&cfg); err != nil {
+		return err
 	}
 	var console *os.File
 	if c.Plan.OCI.Process.Terminal {
@@ -170,6 +195,7 @@ func (c *Cmd) release(context.Context) error {
 	if err := c.container.Start(); err != nil {
 		return err
 	}
+	c.released = true
 	if c.io != nil {
 		c.io.started()
 	}
@@ -185,6 +211,7 @@ func (c *Cmd) watchOOM() error {
 	}
 	go func() {
 		for range oom {
+			c.starved.Store(true) // the kernel may not come to count its own kill
 			_ = c.container.Signal(unix.SIGKILL)
 		}
 	}()
@@ -219,7 +246,11 @@ func (c *Cmd) Wait() (Exit, error) {
 	if failed != nil {
 		return Exit{}, failed
 	}
-	exit := newExit(status, c.container.Usage(), c.Plan.Limits)
+	usage := c.container.Usage()
+	if c.starved.Load() {
+		usage.OOMKills = max(usage.OOMKills, 1)
+	}
+	exit := newExit(status, usage, c.Plan.Limits)
 	exit.attribute(syscall.Signal(c.asked.Load()), c.killed.Load())
 	exit.Denials, exit.Traced = c.Denials()
 	exit.Untraced = c.untraced()
@@ -230,6 +261,7 @@ func (c *Cmd) Wait() (Exit, error) {
 	if c.io != nil {
 		exit.OutputLost = c.io.lostOutput()
 	}
+	c.Exit = &exit
 	return exit, nil
 }
 
@@ -285,8 +317,13 @@ func (c *Cmd) Close() error {
 	if c.terminal != nil {
 		c.terminal.Close()
 	}
+	if c.inside != nil {
+		c.inside.Close()
+	}
+	c.letGoVolumes()
+	c.noting.Wait() // long over, unless the program was very short
 	if err := errors.Join(errs...); err != nil {
 		return c.Lease.abandon(err)
 	}
-	return c.Lease.Close()
+	return errors.Join(c.removeVolumes(), c.Lease.Close())
 }

@@ -32,11 +32,18 @@ type ExecCmd struct {
 	Size *specs.Box
 	// Detached: nobody waits for it, and it may outlive this process.
 	Detached bool
+	// Alone is the name of a control group of the process and all that it
+	// starts, no two of which run under one name at a time. With its end they
+	// end, so that nothing piles up; Kill ends them sooner. It needs no warden:
+	// it is for whoever owns the container, with whom it all ends. Empty: what
+	// the process starts may outlive it.
+	Alone string
 
 	// Stdin, Stdout and Stderr are as in Cmd.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
+	id       string // in events
 	process  *specs.Process
 	joined   *runc.Joined
 	io       *stdio
@@ -53,8 +60,8 @@ func (c *ExecCmd) Start() error {
 	if err := c.compile(); err != nil {
 		return err
 	}
-	join := runc.Join{Process: c.process, Met: c.met}
-	if !c.Detached {
+	join := runc.Join{Process: c.process, Met: c.met, Group: c.Alone}
+	if !c.Detached && c.Alone == "" {
 		if err := c.startWarden(); err != nil {
 			return err
 		}
@@ -74,6 +81,7 @@ func (c *ExecCmd) Start() error {
 		}
 		return c.Live.explain(err)
 	}
+	c.tellStart()
 	if console != nil {
 		c.terminal, err = ReceiveFile(console)
 		return err
@@ -171,9 +179,14 @@ func (c *ExecCmd) met(pidfd *os.File) error {
 // Wait waits for the process to end and says how it ended; see Cmd.Wait.
 func (c *ExecCmd) Wait() (Exit, error) {
 	status, err := c.joined.Wait()
+	// Before the streams are read to their end: what it started has them too.
+	if killed := c.joined.KillAll(); killed != nil {
+		err = errors.Join(err, killed)
+	}
 	if err != nil && !status.Exited() && !status.Signaled() {
 		return Exit{}, err
 	}
+	c.tellEnd(newExit(status, runc.Usage{}, c.Live.Plan.Limits))
 	var failed *runc.ExecError
 	if !c.joined.Executed() && status.ExitStatus() == execCode {
 		failed = &runc.ExecError{Program: c.process.Args[0], Reason: "the kernel refused it"}
@@ -196,6 +209,9 @@ func (c *ExecCmd) Terminal() *os.File { return c.terminal }
 
 // Signal sends a signal to the process; os.ErrProcessDone when it has ended.
 func (c *ExecCmd) Signal(sig syscall.Signal) error { return c.joined.Signal(sig) }
+
+// Kill kills the process with all that it started; see Alone.
+func (c *ExecCmd) Kill() error { return c.joined.KillAll() }
 
 // Freeze stops the process, and nothing else of the container.
 func (c *ExecCmd) Freeze() error { return c.Signal(unix.SIGSTOP) }
@@ -222,6 +238,11 @@ func (c *ExecCmd) Leave() error {
 func (c *ExecCmd) Close() error {
 	if c.terminal != nil {
 		c.terminal.Close()
+	}
+	if c.joined != nil {
+		if err := c.joined.Release(); err != nil {
+			return err
+		}
 	}
 	if c.alive == nil {
 		return nil

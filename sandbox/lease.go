@@ -133,7 +133,7 @@ func (l *Lease) startWarden() error {
 	l.warden = &exec.Cmd{
 		Path:        "/proc/self/exe",
 		Args:        []string{WardenName, l.store.Root, l.ID},
-		Env:         []string{},
+		Env:         ledgerEnvironment(),
 		Dir:         "/",
 		Stdin:       r,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
@@ -154,11 +154,15 @@ func (l *Lease) note(plan *spec.Plan, driver string, ports []spec.Port) error {
 	for _, p := range ports {
 		l.record.Ports = append(l.record.Ports, PortText(p))
 	}
+	l.record.Volumes = recordVolumes(plan)
 	l.record.StopSignal, l.record.StopTimeout = plan.Lifecycle.StopSignal, plan.Lifecycle.StopTimeout
 	if err := keepPlan(l.store.Dir(l.ID), plan, ports); err != nil {
 		return err
 	}
-	return l.store.Save(l.record)
+	return l.store.Update(l.ID, func(rec *state.Record) {
+		l.record.Name = rec.Name // it may have been renamed
+		*rec = l.record
+	})
 }
 
 // maxCommand bounds the command that a record has.
@@ -166,11 +170,23 @@ const maxCommand = 256
 
 // commandOf is the beginning of a plan's command line, in whole characters.
 func commandOf(plan *spec.Plan) string {
-	text := strings.ToValidUTF8(strings.Join(Program(plan), " "), "\ufffd")
+	text := strings.ToValidUTF8(CommandText(Program(plan)), "\ufffd")
 	if len(text) > maxCommand {
 		text = strings.ToValidUTF8(text[:maxCommand], "")
 	}
 	return text
+}
+
+// CommandText is a command line for people, as docker has it: an argument with
+// spaces is in quotes.
+func CommandText(args []string) string {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		if words[i] = arg; i > 0 && strings.Contains(arg, " ") {
+			words[i] = "'" + arg + "'"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // Program is the command line of a plan's program, without the first process
@@ -226,7 +242,8 @@ func Collect(root, id string) error {
 		// What could not be removed stays on record for the next attempt.
 		return fmt.Errorf("sandbox %s: %w", rec.Name, err)
 	}
-	return errors.Join(store.Release(rec), store.ReleaseClaims())
+	tellLast(store, rec)
+	return errors.Join(collectVolumes(root, rec), store.Release(rec), store.ReleaseClaims())
 }
 
 // Collected names one sandbox that CollectAll removed.
@@ -260,6 +277,6 @@ func CollectAll(root string) ([]Collected, error) {
 	}
 	// What is left is asked for again under the network's lock: a sandbox may
 	// have come since, and one that could not be collected keeps its record.
-	errs = append(errs, network.Sweep(root, store.Known), store.ReleaseClaims())
+	errs = append(errs, network.Sweep(root, store.Known), mendNames(store), store.ReleaseClaims())
 	return out, errors.Join(errs...)
 }

@@ -22,22 +22,37 @@ type Info struct {
 	Command  string    `json:"command,omitempty"`
 	Created  time.Time `json:"created"`
 	Launcher int       `json:"launcher"`
-	// Status is "running", or "dead" when the launcher is gone and nothing
-	// has been collected yet.
+	// Status is "created" until its program has been executed, then "running";
+	// "dead" when the launcher is gone and nothing has been collected yet.
 	Status string `json:"status"`
 	// Ports are the published ports: "127.0.0.1:8080->80/tcp".
 	Ports []string `json:"ports,omitempty"`
+	// Volumes are the names of those that it has.
+	Volumes []string `json:"volumes,omitempty"`
 }
 
 // List gives the sandboxes below root, newest first.
 func List(root string) ([]Info, error) {
-	records, err := records(root)
+	return ListOthers(root, none)
+}
+
+// ListOthers gives those that are not known already.
+func ListOthers(root string, known func(id string) bool) ([]Info, error) {
+	records, err := records(root, known)
 	if err != nil {
 		return nil, err
 	}
+	store := &state.Store{Root: root}
 	out := make([]Info, 0, len(records))
 	for _, rec := range records {
-		out = append(out, infoOf(rec))
+		info := infoOf(rec)
+		if info.Status == "dead" {
+			// One whose launcher has just ended as it should is gone by now.
+			if _, err := store.Load(rec.ID); err != nil {
+				continue
+			}
+		}
+		out = append(out, info)
 	}
 	return out, nil
 }
@@ -47,13 +62,23 @@ func infoOf(rec state.Record) Info {
 		ID: rec.ID, Name: rec.Name, Image: rec.Image, Profile: rec.Profile, Command: rec.Command,
 		Created: rec.Created, Launcher: rec.Launcher, Status: "running", Ports: rec.Ports,
 	}
-	if !rec.Alive() {
+	for _, v := range rec.Volumes {
+		info.Volumes = append(info.Volumes, v.Name)
+	}
+	switch {
+	case !rec.Alive():
 		info.Status = "dead"
+	case rec.Executed.IsZero():
+		info.Status = "created"
 	}
 	return info
 }
 
-func records(root string) ([]state.Record, error) {
+// none is known.
+func none(string) bool { return false }
+
+// records reads the records of sandboxes, but not of known ones.
+func records(root string, known func(id string) bool) ([]state.Record, error) {
 	store := &state.Store{Root: root}
 	ids, err := store.List()
 	if err != nil {
@@ -61,6 +86,9 @@ func records(root string) ([]state.Record, error) {
 	}
 	var out []state.Record
 	for _, id := range ids {
+		if known(id) {
+			continue
+		}
 		// One that cannot be read is just being made or removed.
 		if rec, err := store.Load(id); err == nil {
 			out = append(out, rec)
@@ -72,7 +100,7 @@ func records(root string) ([]state.Record, error) {
 
 // find looks for a sandbox by name, or by the beginning of its id.
 func find(root, ref string) (state.Record, error) {
-	all, err := records(root)
+	all, err := records(root, none)
 	if err != nil {
 		return state.Record{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -88,6 +89,7 @@ func (l *Live) Pause() error {
 	if err := l.inside.Freeze(); err != nil {
 		return l.explain(err)
 	}
+	l.tell(event.Pause)
 	return l.tellLedger(ledger.Paused)
 }
 
@@ -103,6 +105,7 @@ func (l *Live) Unpause() error {
 	if err := l.inside.Thaw(); err != nil {
 		return l.explain(err)
 	}
+	l.tell(event.Unpause)
 	return l.tellLedger(ledger.Running)
 }
 
@@ -132,24 +135,3 @@ func (l *Live) Processes() ([]int, error) { return l.inside.Processes() }
 
 // Pid is the first process's id on the host.
 func (l *Live) Pid() int { return l.inside.Pid() }
-
-// Rename gives a container another name. One that runs in the foreground keeps
-// its name: whoever started it gives that very name back in the end.
-func Rename(root, ref, name string) error {
-	kept, err := ledger.Open("")
-	if err != nil {
-		return err
-	}
-	known, _, err := kept.Find(ref)
-	if err == nil {
-		return kept.Rename(known.ID, name)
-	}
-	if !errors.Is(err, ledger.ErrNotFound) {
-		return err
-	}
-	rec, notHere := find(root, ref)
-	if notHere != nil {
-		return err
-	}
-	return problem.New("start it with --name, or with -d to rename it later", "%s runs in the foreground and keeps its name", rec.Name)
-}

@@ -46,7 +46,7 @@ func findLive(root, ref string) (state.Record, error) {
 
 // unknown marks an error of find, unless it is that ref means several.
 func unknown(root, ref string, err error) error {
-	all, _ := records(root)
+	all, _ := records(root, none)
 	for _, rec := range all {
 		if strings.HasPrefix(rec.ID, ref) {
 			return err
@@ -85,6 +85,9 @@ func named(kept *ledger.Ledger, rec state.Record) state.Record {
 	return rec
 }
 
+// ErrNotRunning says that a container is known, and has ended.
+var ErrNotRunning = errors.New("does not run")
+
 func notRunning(name string) error {
-	return problem.New("`safe-run ps` lists what runs; to start it again: safe-run start "+name, "container %s does not run", name)
+	return problem.New("`safe-run ps` lists what runs; to start it again: safe-run start "+name, "container %s %w", name, ErrNotRunning)
 }

@@ -5,7 +5,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -16,31 +19,14 @@ func (l *Live) Stats() (runc.Counters, error) {
 }
 
 // Limits are limits to set; 0 leaves one as it is.
-type Limits struct {
-	Memory   int64 // bytes
-	MilliCPU int64 // thousandths of a processor
-	Pids     int64
-}
+type Limits = ledger.Limits
 
 // SetLimits changes the limits of the running sandbox. Only those that its plan
 // has can be changed: where the host could not set one, it cannot now.
 func (l *Live) SetLimits(to Limits) error {
-	r := l.Plan.OCI.Linux.Resources
-	set := runc.Limits{Memory: to.Memory, Pids: to.Pids}
-	missing := ""
-	switch {
-	case to.Memory != 0 && (r.Memory == nil || r.Memory.Limit == nil):
-		missing = "memory"
-	case to.MilliCPU != 0 && (r.CPU == nil || r.CPU.Quota == nil || r.CPU.Period == nil):
-		missing = "processor"
-	case to.Pids != 0 && (r.Pids == nil || r.Pids.Limit == nil):
-		missing = "process"
-	}
+	set, missing := limitsFor(l.Plan, to)
 	if missing != "" {
 		return problem.New("see `safe-run inspect "+l.Name()+"` for what this host cannot limit", "%s was started without a %s limit", l.Name(), missing)
-	}
-	if to.MilliCPU != 0 {
-		set.CPUQuota = to.MilliCPU * int64(*r.CPU.Period) / 1000
 	}
 	if err := l.inside.SetLimits(set); err != nil {
 		if errors.Is(err, runc.ErrGone) {
@@ -48,24 +34,53 @@ func (l *Live) SetLimits(to Limits) error {
 		}
 		return problem.New("choose a larger limit, or stop some of its processes first", "%s: %w", l.Name(), err)
 	}
-	l.noteLimits(set)
+	noteLimits(l.Plan, set)
+	l.tell(event.Update)
 	return l.rewritePlan()
 }
 
+// limitsFor turns limits into those of a plan. One that the plan does not have is
+// left out, and named.
+func limitsFor(plan *spec.Plan, to Limits) (set runc.Limits, missing string) {
+	r := plan.OCI.Linux.Resources
+	switch {
+	case to.Memory == 0:
+	case r.Memory == nil || r.Memory.Limit == nil:
+		missing = "memory"
+	default:
+		set.Memory = to.Memory
+	}
+	switch {
+	case to.MilliCPU == 0:
+	case r.CPU == nil || r.CPU.Quota == nil || r.CPU.Period == nil:
+		missing = "processor"
+	default:
+		set.CPUQuota = to.MilliCPU * int64(*r.CPU.Period) / 1000
+	}
+	switch {
+	case to.Pids == 0:
+	case r.Pids == nil || r.Pids.Limit == nil:
+		missing = "process"
+	default:
+		set.Pids = to.Pids
+	}
+	return set, missing
+}
+
 // noteLimits makes the plan say what is set now.
-func (l *Live) noteLimits(set runc.Limits) {
-	r := l.Plan.OCI.Linux.Resources
+func noteLimits(plan *spec.Plan, set runc.Limits) {
+	r := plan.OCI.Linux.Resources
 	if set.Memory != 0 {
 		if r.Memory.Swap != nil {
 			*r.Memory.Swap += set.Memory - *r.Memory.Limit
 		}
-		*r.Memory.Limit, l.Plan.Limits.MemoryBytes = set.Memory, set.Memory
+		*r.Memory.Limit, plan.Limits.MemoryBytes = set.Memory, set.Memory
 	}
 	if set.CPUQuota != 0 {
 		*r.CPU.Quota = set.CPUQuota
 	}
 	if set.Pids != 0 {
-		*r.Pids.Limit, l.Plan.Limits.Pids = set.Pids, set.Pids
+		*r.Pids.Limit, plan.Limits.Pids = set.Pids, set.Pids
 	}
 }
 
@@ -80,5 +95,15 @@ func (l *Live) rewritePlan() error {
 	if err := keepPlan(next, l.Plan, l.Plan.Network.Publish); err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(next, planFile), filepath.Join(dir, planFile))
+	if err := os.Rename(filepath.Join(next, planFile), filepath.Join(dir, planFile)); err != nil {
+		return err
+	}
+	book, err := ledger.Open("")
+	if err == nil {
+		err = KeepPlan(book, l.record.ID, l.Plan, l.Plan.Network.Publish)
+	}
+	if errors.Is(err, ledger.ErrNotFound) {
+		return nil // it runs in the foreground
+	}
+	return err
 }

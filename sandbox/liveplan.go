@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -21,14 +22,43 @@ const mostPlan = 4 << 20
 // keepPlan writes a plan down for those who join or look at the sandbox. The
 // filter, most of a plan, is left out: libcontainer's own state has it.
 func keepPlan(dir string, plan *spec.Plan, ports []spec.Port) error {
-	short, oci, linux := *plan, *plan.OCI, *plan.OCI.Linux
-	linux.Seccomp = nil
-	oci.Linux, short.OCI, short.Network.Publish = &linux, &oci, ports
-	data, err := json.Marshal(short)
+	data, err := shortPlan(plan, ports)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, planFile), data, 0o600)
+}
+
+func shortPlan(plan *spec.Plan, ports []spec.Port) ([]byte, error) {
+	short, oci, linux := *plan, *plan.OCI, *plan.OCI.Linux
+	linux.Seccomp = nil
+	oci.Linux, short.OCI, short.Network.Publish = &linux, &oci, ports
+	return json.Marshal(short)
+}
+
+// KeepPlan writes the plan that a container runs with into the ledger, as it is
+// kept beside the sandbox.
+func KeepPlan(book *ledger.Ledger, id string, plan *spec.Plan, ports []spec.Port) error {
+	data, err := shortPlan(plan, ports)
+	if err != nil {
+		return err
+	}
+	return book.KeepPlan(id, data)
+}
+
+// KeptPlan is the plan that a container of the ledger ran with last, or was made
+// with, with the limits that it has now.
+func KeptPlan(book *ledger.Ledger, c ledger.Container) (*spec.Plan, error) {
+	data, err := book.Plan(c.ID)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := parsePlan(data)
+	if err == nil {
+		set, _ := limitsFor(plan, c.Limits)
+		noteLimits(plan, set)
+	}
+	return plan, err
 }
 
 func (l *Live) readPlan() (*spec.Plan, error) {
@@ -52,7 +82,12 @@ func readPlan(dir string) (*spec.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parsePlan(data)
+}
+
+func parsePlan(data []byte) (*spec.Plan, error) {
 	var plan spec.Plan
+	var err error
 	if len(data) > mostPlan {
 		err = errors.New("it is too large")
 	} else {

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bufio"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -11,32 +12,69 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// idleLimit is how much memory a process that has settled takes before what is
+// free of it is looked for: nothing is looked for as long as nothing happens.
+const idleLimit = 16 << 20
+
 // Slim gives back the memory that starting a sandbox took and waiting for it
 // does not: what is free of the heap, and the pages of the program itself, which
-// the kernel reads again from its file where they are used.
+// the kernel reads again from its file where they are used. From here on the
+// garbage collector does not wake the process up every two minutes; Rouse lets it.
 func Slim() {
+	debug.SetMemoryLimit(idleLimit)
+	debug.SetGCPercent(-1)
+	drop := ofFile()
+	debug.FreeOSMemory()
+	for _, m := range drop {
+		m.split()
+	}
+	for _, m := range drop {
+		_, _, _ = syscall.RawSyscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED)
+	}
+}
+
+// Rouse ends what Slim began, before a burst of work.
+func Rouse() {
+	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(math.MaxInt64)
+}
+
+// ofFile gives the mappings that have no page but their file's.
+func ofFile() (found []mapping) {
 	smaps, err := os.Open("/proc/self/smaps")
 	if err != nil {
-		return
+		return nil
 	}
 	defer smaps.Close()
-	var drop [][2]uintptr
 	var m mapping
 	for lines := bufio.NewScanner(smaps); lines.Scan(); {
 		if m.read(lines.Text()) {
-			drop = append(drop, [2]uintptr{m.from, m.to - m.from})
+			found = append(found, m)
 		}
 	}
-	debug.FreeOSMemory()
-	for _, d := range drop {
-		_, _, _ = syscall.Syscall(unix.SYS_MADVISE, d[0], d[1], unix.MADV_DONTNEED)
-	}
+	return found
 }
 
 // mapping is what proc_pid_smaps(5) says of a part of the memory.
 type mapping struct {
 	from, to uintptr
 	ofFile   bool // only to read, and of a file
+}
+
+// pieceSize is how much of the program one mapping has.
+const pieceSize = 256 << 10
+
+// split makes a mapping into small ones. From Linux 6.18 on a fault maps the whole
+// folio of the page cache that it falls into, which may have two megabytes, unless
+// that does not fit into the mapping. What tells the pieces apart, so that the
+// kernel does not merge them, is whether a core dump has them, which it never has.
+func (m mapping) split() {
+	if m.to-m.from <= pieceSize {
+		return
+	}
+	for at := m.from; at < m.to; at += 2 * pieceSize {
+		_, _, _ = syscall.RawSyscall(unix.SYS_MADVISE, at, min(pieceSize, m.to-at), unix.MADV_DONTDUMP)
+	}
 }
 
 // read takes a line in, and says whether the mapping has no page but its

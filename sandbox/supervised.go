@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec"
@@ -39,6 +40,9 @@ func (c *Cmd) Executed() bool {
 		}
 	}
 }
+
+// Possible checks what Start would check of a plan before anything is made.
+func Possible(plan *spec.Plan) error { return network.Check(plan.Network) }
 
 // Leftover removes what an earlier sandbox of this id left, once its launcher
 // is gone. Its warden may just be at it.

@@ -146,6 +146,8 @@ func checkTarget(target string) error {
 		return problem.New("", "target %q is not a clean absolute path", clip(target))
 	case target == "/" || target == "/dev":
 		return problem.New("", "target %s is the container's own", target)
+	case target == NotifyPath || below(target, NotifyPath):
+		return problem.New("", "target %s is where the socket to the service manager is", target)
 	case target == InitPath || below(target, InitPath):
 		return problem.New("", "target %s is where safe-run's own first process is", target)
 	}

@@ -48,6 +48,10 @@ type ImageConfig struct {
 	Volumes      []string          `json:"volumes,omitempty"`      // sorted
 	StopSignal   string            `json:"stopSignal,omitempty"`
 	Labels       map[string]string `json:"labels,omitempty"`
+	// Health is docker's HEALTHCHECK; nil where there is none. Shell is what
+	// runs a text, in place of /bin/sh -c.
+	Health *ImageHealth `json:"health,omitempty"`
+	Shell  []string     `json:"shell,omitempty"`
 }
 
 // Request is what one run asks for beside policy.
@@ -61,9 +65,14 @@ type Request struct {
 	Terminal     bool
 	Publish      []Port
 	Binds        []Bind
+	Volumes      []Volume
 	Labels       map[string]string
 	Devices      []string
 	CgroupParent string
+	// Sockets are what the service manager gave to the launcher.
+	Sockets []Socket
+	// Notify gives the program a way to tell the service manager how it is.
+	Notify *Notify
 }
 
 // Bind is a bind mount from the host. The caller has looked at Source, because
@@ -77,6 +86,25 @@ type Bind struct {
 	IsDir    bool
 	OwnerUID uint32
 	OwnerGID uint32
+	// Flag is the text the user typed, for decisions and errors.
+	Flag string
+}
+
+// Volume is a mount of a volume of safe-run's own. It is made when it is
+// missing, but not by Compile.
+type Volume struct {
+	Name     string
+	Source   string // absolute path of its files
+	Target   string // absolute path inside
+	ReadOnly bool
+	Exec     bool
+	// NoCopy leaves the image's content at Target out of an empty volume.
+	NoCopy bool
+	// Anonymous: the name was made up. AutoRemove: it goes with the container.
+	Anonymous, AutoRemove bool
+	// Labels and Size, in bytes, are of a volume that is made.
+	Labels map[string]string
+	Size   int64
 	// Flag is the text the user typed, for decisions and errors.
 	Flag string
 }

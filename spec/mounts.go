@@ -30,6 +30,11 @@ func (c *compiler) mounts() error {
 		taken[m.Destination] = true
 	}
 	more = append(more, binds...)
+	named, err := c.namedVolumes(taken)
+	if err != nil {
+		return err
+	}
+	more = append(more, named...)
 	for _, t := range c.in.Profile.Mounts.Tmpfs {
 		if err := checkTarget(t.Path); err != nil {
 			return problem.New("choose another place", "tmpfs %s: %w", clip(t.Path), err)
@@ -119,7 +124,7 @@ func (c *compiler) volumes(taken map[string]bool) ([]specs.Mount, error) {
 		}})
 		c.decide(Decision{
 			Setting: "tmpfs " + target, Value: defaultVolumeSize.String(), Source: fromImage,
-			Why: "a volume of the image; it is empty, and forgotten at the end: use -v HOSTDIR:" + target + " to keep it",
+			Why: "a volume of the image; it is empty, and forgotten at the end: use -v NAME:" + target + " to keep it",
 		})
 	}
 	return out, nil

@@ -20,8 +20,10 @@ type Plan struct {
 	Trust *Trust `json:"trust,omitempty"`
 	// OCI is the runtime spec. Its root.path is the image's own tree when that
 	// is one directory; the sandbox replaces it with what Rootfs assembles.
-	OCI       *specs.Spec `json:"oci"`
-	Rootfs    Rootfs      `json:"rootfs"`
+	OCI    *specs.Spec `json:"oci"`
+	Rootfs Rootfs      `json:"rootfs"`
+	// Volumes are held while the container runs. Their mounts are in OCI.
+	Volumes   []VolumeUse `json:"volumes,omitempty"`
 	Network   Network     `json:"network"`
 	Lifecycle Lifecycle   `json:"lifecycle"`
 	// RootAllowed: a process of the container may be its root (process.root).
@@ -64,6 +66,27 @@ type Rootfs struct {
 	Dirs []string `json:"dirs,omitempty"`
 	// FileMounts are the mount points that must exist as plain files.
 	FileMounts []string `json:"fileMounts,omitempty"`
+}
+
+// VolumeUse is one volume that the container has.
+type VolumeUse struct {
+	Name        string `json:"name"`
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
+	ReadOnly    bool   `json:"readOnly,omitempty"`
+	// NoCopy leaves the image's content at Destination out of an empty volume.
+	NoCopy bool `json:"noCopy,omitempty"`
+	// Anonymous: the name was made up. AutoRemove: it goes with the container.
+	Anonymous  bool `json:"anonymous,omitempty"`
+	AutoRemove bool `json:"autoRemove,omitempty"`
+	// UID and GID, as the container numbers them, own a new volume.
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
+	// Mapped: the container's ids are a range of its own.
+	Mapped bool `json:"mapped"`
+	// Labels and Size, in bytes, are of a volume that is made.
+	Labels map[string]string `json:"labels,omitempty"`
+	Size   int64             `json:"size,omitempty"`
 }
 
 // MaxLayers bounds an image's layers: overlayfs takes 500 (OVL_MAX_STACK in
@@ -131,6 +154,12 @@ type Lifecycle struct {
 	Init        bool          `json:"init"`
 	StopSignal  string        `json:"stopSignal"`
 	StopTimeout time.Duration `json:"stopTimeout"`
+	// Health is how it is checked while it runs; nil: not at all.
+	Health *Health `json:"health,omitempty"`
+	// Sockets is how many descriptors the program has beside 0, 1 and 2.
+	Sockets int `json:"sockets,omitempty"`
+	// Notify: there is a socket at NotifyPath, made by the launcher.
+	Notify bool `json:"notify,omitempty"`
 }
 
 // Limits repeats the limits that exit causes are explained with.

@@ -67,6 +67,7 @@ func (c *compiler) reactions() {
 func (c *compiler) seccompPolicy() seccomp.Policy {
 	p := seccomp.Policy{
 		Arch: c.in.Host.Arch, RawSockets: c.hasCapability("NET_RAW"), Init: or(c.in.Profile.Process.Init, false),
+		Inbound: c.inbound,
 	}
 	for _, call := range c.in.Profile.Seccomp.Allow {
 		p.Allow = append(p.Allow, call.Name)

@@ -30,13 +30,17 @@ func (s *suite) images(ctx context.Context, _ string) error {
 	return nil
 }
 
-// busybox packs Debian's static busybox under each of its names.
 func (s *suite) busybox(ctx context.Context, to string) error {
-	root := filepath.Join(s.dir, "busybox")
+	return busyboxArchive(ctx, filepath.Join(s.dir, "busybox"), to)
+}
+
+// busyboxArchive packs Debian's static busybox under each of its names, and
+// more directories. What it packs is made in root.
+func busyboxArchive(ctx context.Context, root, to string, more ...string) error {
 	if err := os.RemoveAll(root); err != nil {
 		return err
 	}
-	for _, dir := range []string{"bin", "dev", "etc", "home", "root", "sbin", "usr/bin", "usr/sbin", "var"} {
+	for _, dir := range append([]string{"bin", "dev", "etc", "home", "root", "sbin", "usr/bin", "usr/sbin", "var"}, more...) {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
 			return err
 		}
@@ -64,7 +68,7 @@ func (s *suite) busybox(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	_, err = output(ctx, "", "tar", "-C", root, "-cf", to, ".")
+	_, err = output(ctx, "", "tar", "-C", root, "-caf", to, ".")
 	return err
 }
 

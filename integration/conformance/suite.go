@@ -43,18 +43,27 @@ func prepare(ctx context.Context) (*suite, error) {
 	return s, nil
 }
 
-// copy makes a copy of the module that can be written to, where the tests and
-// what they call can be executed.
+// copy makes a copy of the module, where the tests and what they call can be
+// executed.
 func (s *suite) copy(ctx context.Context, module string) error {
 	to := filepath.Join(s.dir, "source")
 	if _, err := os.Stat(to); err == nil {
 		return nil
 	}
 	partial := to + ".partial"
-	if err := errors.Join(os.RemoveAll(partial), os.MkdirAll(partial, 0o755), os.CopyFS(partial, os.DirFS(module))); err != nil {
+	if err := errors.Join(os.RemoveAll(partial), copyModule(module, partial)); err != nil {
 		return err
 	}
-	err := filepath.WalkDir(partial, func(path string, d fs.DirEntry, err error) error {
+	return os.Rename(partial, to)
+}
+
+// copyModule copies a module out of the cache, where nothing can be written and
+// nothing executed.
+func copyModule(from, to string) error {
+	if err := errors.Join(os.MkdirAll(to, 0o755), os.CopyFS(to, os.DirFS(from))); err != nil {
+		return err
+	}
+	return filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -64,10 +73,6 @@ func (s *suite) copy(ctx context.Context, module string) error {
 		}
 		return os.Chmod(path, mode)
 	})
-	if err != nil {
-		return err
-	}
-	return os.Rename(partial, to)
 }
 
 // build builds runc, and the programs that its tests use.

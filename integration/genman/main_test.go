@@ -19,6 +19,8 @@ func TestPages(t *testing.T) {
 		"safe-run-profile-show.1": {"--resolved"},
 		"safe-run-image.1":        {"safe-run-image-pull(1)", "safe-run-image-verify(1)", "--store"},
 		"safe-run-image-pull.1":   {"--pull", "registries.conf(5)", "--max-bytes"},
+		"safe-run-oci.1":          {"/etc/safe-run/oci.yaml", "--systemd-cgroup", "safe-run-oci-exec(1)"},
+		"safe-run-oci-create.1":   {"--console-socket", "--bundle", "[flags] container-id"},
 		"safe-run-image-save.1":   {"docker-archive:FILE:NAME"},
 	} {
 		page, err := os.ReadFile(filepath.Join(dir, name))

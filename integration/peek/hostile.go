@@ -24,6 +24,7 @@ var hostiles = map[string]command{
 	"stopped": {"", stopped, 0},
 	"flood":   {"MIB", flood, 1},
 	"setids":  {"DIR", setIDs, 1},
+	"flip":    {"PATH PATH", flip, 2},
 	"tick":    {"", tick, 0},
 }
 
@@ -153,4 +154,13 @@ func setIDs(args []string) (string, error) {
 	}
 	runtime.KeepAlive(names)
 	return orNone(did), nil
+}
+
+// flip exchanges two files, for whoever looks at one and opens the other.
+func flip(args []string) (string, error) {
+	for {
+		if err := unix.Renameat2(unix.AT_FDCWD, args[0], unix.AT_FDCWD, args[1], unix.RENAME_EXCHANGE); err != nil {
+			return "", err
+		}
+	}
 }

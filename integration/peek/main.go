@@ -35,7 +35,7 @@ var commands map[string]command
 // Filled in init because some commands start others through this map.
 func init() {
 	commands = map[string]command{}
-	for _, group := range []map[string]command{looks, tries, attempts, endings, nets, streams, hostiles, joins} {
+	for _, group := range []map[string]command{looks, tries, attempts, endings, nets, streams, hostiles, joins, services} {
 		for name, c := range group {
 			commands[name] = c
 		}

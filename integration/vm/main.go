@@ -2,7 +2,7 @@
 // kernel, for what the machine at hand may lack: cgroup version 2 without
 // systemd and with it, AppArmor, and a kernel of 2022.
 //
-//	go run ./integration/vm [-only cgroupfs|systemd] [-accel kvm] [-keep] BIN
+//	go run ./integration/vm [-only cgroupfs|systemd] [-accel kvm] [-keep] [-checks REGEXP] [-tests REGEXP] BIN
 //
 // BIN is the directory with safe-run and safe-run-image. Debian and its kernel
 // are fetched once and kept in the user's cache directory. The processor is
@@ -33,6 +33,7 @@ func main() {
 	only := flag.String("only", "", "run one guest: cgroupfs or systemd")
 	keep := flag.Bool("keep", false, "keep consoles and results, and say where")
 	accel := flag.String("accel", "tcg", "of qemu; kvm is faster where it works")
+	checks := flag.String("checks", "", "run the checks whose names match, a dot in place of each space")
 	tests := flag.String("tests", "", "of the suite, run the tests that match (as go test -run)")
 	flag.Parse()
 	if flag.NArg() != 1 || *only != "" && !slices.Contains(guests, *only) {
@@ -47,7 +48,7 @@ func main() {
 	if *only != "" {
 		wanted = []string{*only}
 	}
-	if err := run(wanted, job{bin: flag.Arg(0), keep: *keep, accel: *accel, tests: *tests}); err != nil {
+	if err := run(wanted, job{bin: flag.Arg(0), keep: *keep, accel: *accel, checks: *checks, tests: *tests}); err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
 		os.Exit(1)
 	}
@@ -55,11 +56,12 @@ func main() {
 
 // job is what to put into the machines.
 type job struct {
-	bin   string
-	keep  bool
-	accel string
-	tests string
-	dir   string // for this run
+	bin    string
+	keep   bool
+	accel  string
+	tests  string
+	checks string
+	dir    string // for this run
 }
 
 var errFailed = errors.New("not everything is in order")
@@ -87,7 +89,7 @@ func run(wanted []string, j job) (err error) {
 	var all sync.WaitGroup
 	for i, name := range wanted {
 		all.Go(func() {
-			m := machine{name: name, root: root, initrd: initrd, dir: j.dir, accel: j.accel, arguments: "vm.tests=" + j.tests}
+			m := machine{name: name, root: root, initrd: initrd, dir: j.dir, accel: j.accel, arguments: "vm.checks=" + j.checks + " vm.tests=" + j.tests}
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			results[i] = m.run(ctx)

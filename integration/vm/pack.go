@@ -67,6 +67,7 @@ func (j job) compile() (map[string]string, error) {
 	payload := map[string]string{
 		"payload/safe-run":       filepath.Join(j.bin, "safe-run"),
 		"payload/safe-run-image": filepath.Join(j.bin, "safe-run-image"),
+		"payload/safe-run-oci":   filepath.Join(j.bin, "safe-run-oci"),
 	}
 	const withC = "payload/rootfs"
 	builds := map[string][]string{

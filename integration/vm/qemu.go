@@ -29,7 +29,7 @@ func (m machine) command(console, results string) []string {
 		"qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "1024",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.root.kernel, "-initrd", m.initrd,
-		"-append", "console=ttyS0 panic=-1 quiet net.ifnames=0 systemd.wants=vm.service systemd.mask=serial-getty@ttyS0.service vm.guest=" + m.name + " " + m.arguments,
+		"-append", "console=ttyS0 panic=-1 quiet net.ifnames=0 systemd.wants=vm.service systemd.mask=serial-getty@ttyS0.service systemd.mask=podman-restart.service systemd.mask=podman-auto-update.timer systemd.mask=podman.socket vm.guest=" + m.name + " " + m.arguments,
 		"-device", "virtio-rng-pci",
 		// What is written to the disk goes to a file that has no name.
 		"-drive", "if=virtio,format=raw,snapshot=on,file=" + m.root.disk,

@@ -20,7 +20,10 @@ type root struct {
 }
 
 // packages are what the checks need beside the smallest Debian there is.
-var packages = []string{"busybox-static", "dbus", "gcc", "iproute2", "kmod", "libc6-dev", "nftables", "runc", "systemd", "systemd-sysv"}
+var packages = []string{
+	"busybox-static", "dbus", "dbus-user-session", "gcc", "iproute2", "kmod",
+	"libc6-dev", "libpam-systemd", "nftables", "podman", "runc", "systemd", "systemd-sysv",
+}
 
 // unpackKernel puts the cloud kernel into the root $1 without installing it:
 // its package would make an initramfs, which takes longer than all the rest.

@@ -115,8 +115,9 @@ func (s *Store) dropEntry(digest string) error {
 }
 
 // Prune removes every image that no reference means and no sandbox runs from;
-// all without a sandbox, when all is set. It gives their digests.
-func (s *Store) Prune(all bool) ([]string, error) {
+// all without a sandbox, when all is set. What needed says of a digest stays, too;
+// it may be nil. It gives the digests of those that are gone.
+func (s *Store) Prune(all bool, needed func(digest string) bool) ([]string, error) {
 	records, err := s.Records()
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (s *Store) Prune(all bool) ([]string, error) {
 	}
 	var gone []string
 	for _, e := range entries {
-		if meant[e.Digest] && !all {
+		if meant[e.Digest] && !all || needed != nil && needed(e.Digest) {
 			continue
 		}
 		used, err := s.InUse(e.Digest)

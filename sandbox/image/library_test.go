@@ -43,11 +43,11 @@ func TestLibrary(t *testing.T) {
 	if err := s.Remove(digest("2")); err == nil || problem.HintOf(err) == "" {
 		t.Errorf("an image in use was removed: %v", err)
 	}
-	gone, err := s.Prune(false)
+	gone, err := s.Prune(false, nil)
 	if err != nil || len(gone) != 1 || gone[0] != digest("3") {
 		t.Errorf("gone are %q, want what nothing means (%v)", gone, err)
 	}
-	gone, err = s.Prune(true)
+	gone, err = s.Prune(true, nil)
 	if err != nil || len(gone) != 1 || gone[0] != digest("1") || s.Record(one) != nil || s.Record(two) == nil {
 		t.Errorf("gone are %q, want what is not in use (%v)", gone, err)
 	}
@@ -56,7 +56,7 @@ func TestLibrary(t *testing.T) {
 	if err := s.Forget(two); err == nil || problem.HintOf(err) == "" {
 		t.Errorf("what is not there was forgotten: %v", err)
 	}
-	if gone, err = s.Prune(false); err != nil || len(gone) != 1 {
+	if gone, err = s.Prune(false, nil); err != nil || len(gone) != 1 {
 		t.Errorf("gone are %q, %v", gone, err)
 	}
 	_, err = s.Collect(time.Now().Add(time.Hour))

@@ -23,6 +23,25 @@ static int launcher_error(const char *program, int error)
 	return error == ENOENT ? 127 : 126;
 }
 
+/* How many sockets of a service manager this process was started with, from
+ * descriptor 3 on (sd_listen_fds(3)); what is not a number is none. */
+static int sockets(void)
+{
+	const char *text = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	int n = text && pid && strcmp(pid, "1") == 0 ? atoi(text) : 0;
+	return n > 0 && n <= 128 ? n : 0;
+}
+
+/* They are the program's, which looks whether its own number is named. */
+static void own_sockets(void)
+{
+	char pid[16];
+	if (sockets() == 0)
+		return;
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+}
+
 /* The child: a session's foreground group of its own, so that a terminal's
  * Ctrl-C reaches the program and not this process too. */
 static void run(char **argv, const sigset_t *before)
@@ -34,6 +53,7 @@ static void run(char **argv, const sigset_t *before)
 		signal(SIGTTOU, SIG_DFL);
 	}
 	sigprocmask(SIG_SETMASK, before, NULL);
+	own_sockets();
 	execvp(argv[0], argv);
 	_exit(launcher_error(argv[0], errno));
 }
@@ -74,6 +94,8 @@ int safe_run_reaper(int argc, char **argv)
 	if (program == 0)
 		run(argv + 1, &before);
 	setpgid(program, program);
+	for (int fd = 3, end = 3 + sockets(); fd < end; fd++)
+		close(fd);
 
 	for (int status;;) {
 		siginfo_t info;

@@ -67,6 +67,9 @@ func (l *Ledger) Rename(id, name string) error {
 	})
 }
 
+// editPatience bounds the wait for others who change a container.
+const editPatience = 10 * time.Second
+
 // edit lets one process at a time change the files of a container.
 func (l *Ledger) edit(id string, change func(dir int) error) error {
 	dir, err := l.openDir(id)
@@ -74,7 +77,7 @@ func (l *Ledger) edit(id string, change func(dir int) error) error {
 		return err
 	}
 	defer unix.Close(dir)
-	lock, err := waitLock(dir, editByte, 10*time.Second)
+	lock, err := waitLock(dir, editByte, editPatience)
 	if err != nil {
 		return err
 	}

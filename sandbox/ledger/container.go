@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -16,7 +17,9 @@ type Container struct {
 	Profile string            `json:"profile,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	// Ports are the published ports: "127.0.0.1:8080->80/tcp".
-	Ports      []string `json:"ports,omitempty"`
+	Ports []string `json:"ports,omitempty"`
+	// Volumes are those that it has when it runs.
+	Volumes    []Volume `json:"volumes,omitempty"`
 	Restart    Restart  `json:"restart"`
 	AutoRemove bool     `json:"autoRemove,omitempty"`
 	// Kept says that it may stay created without a supervisor.
@@ -27,10 +30,22 @@ type Container struct {
 	StopSignal  string        `json:"stopSignal,omitempty"`
 	StopTimeout time.Duration `json:"stopTimeout,omitempty"`
 	Log         LogLimit      `json:"log"`
+	// Limits are those that were changed since it was made.
+	Limits Limits `json:"limits,omitzero"`
 	// Args is the command line that makes it run again, without the program's
 	// name and the verb, and Dir the directory that paths in it begin in.
 	Args []string `json:"args,omitempty"`
 	Dir  string   `json:"dir,omitempty"`
+}
+
+// Volume is a volume that a container has.
+type Volume struct {
+	Name        string `json:"name"`
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
+	ReadOnly    bool   `json:"readOnly,omitempty"`
+	// Anonymous says that nobody gave it its name.
+	Anonymous bool `json:"anonymous,omitempty"`
 }
 
 // Restart is a policy of docker's: "no", "on-failure", "always" or
@@ -38,6 +53,18 @@ type Container struct {
 type Restart struct {
 	Policy string `json:"policy,omitempty"`
 	Max    int    `json:"max,omitempty"`
+}
+
+// Limits are limits that were set; 0 is one that was not.
+type Limits struct {
+	Memory   int64 `json:"memory,omitempty"`   // bytes
+	MilliCPU int64 `json:"milliCPU,omitempty"` // thousandths of a processor
+	Pids     int64 `json:"pids,omitempty"`
+}
+
+// Over gives l with what it does not set from before.
+func (l Limits) Over(before Limits) Limits {
+	return Limits{cmp.Or(l.Memory, before.Memory), cmp.Or(l.MilliCPU, before.MilliCPU), cmp.Or(l.Pids, before.Pids)}
 }
 
 // LogLimit bounds a log: files of at most Size bytes, at most Files of them.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,7 +40,7 @@ func (l *Ledger) Dial(id string) (*net.UnixConn, error) {
 		return nil, err
 	}
 	defer unix.Close(dir)
-	conn, err := net.DialUnix("unix", nil, controlAddr(dir))
+	conn, err := dial(dir)
 	if err != nil {
 		return nil, problem.New("`safe-run ps -a` shows how it is", "the supervisor of %s does not answer: %w", id[:shortID], err)
 	}
@@ -48,6 +49,20 @@ func (l *Ledger) Dial(id string) (*net.UnixConn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// dialPatience bounds the wait for a supervisor that is just beginning, or just
+// dying: then it holds the lock and does not listen.
+const dialPatience = 5 * time.Second
+
+func dial(dir int) (*net.UnixConn, error) {
+	for deadline := time.Now().Add(dialPatience); ; time.Sleep(2 * time.Millisecond) {
+		conn, err := net.DialUnix("unix", nil, controlAddr(dir))
+		absent := errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, unix.ENOENT)
+		if !absent || !held(dir) || time.Now().After(deadline) {
+			return conn, err
+		}
+	}
 }
 
 // controlAddr names the socket through its directory's descriptor: a path to it

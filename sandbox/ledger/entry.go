@@ -32,26 +32,23 @@ func (l *Ledger) Create(c Container) (_ *Entry, err error) {
 		return nil, problem.New("use letters, digits, '_', '.' and '-', at most 63", "name %.80q cannot be used", c.Name)
 	}
 	c.Log = c.Log.orDefault()
-	if err := os.Mkdir(l.Dir(c.ID), 0o700); err != nil {
-		return nil, err
-	}
 	e := &Entry{Container: c, ledger: l, dir: -1}
+	if err := e.begin(); err != nil {
+		return nil, noRoom(err)
+	}
 	defer func() {
 		if err != nil {
 			e.Close()
-			err = errors.Join(err, ignoreMissing(l.unclaim(c.Name, c.ID)), os.RemoveAll(l.Dir(c.ID)))
+			err = errors.Join(noRoom(err), ignoreMissing(l.unclaim(c.Name, c.ID)), os.RemoveAll(l.Dir(c.ID)))
 		}
 	}()
-	if e.dir, err = l.openDir(c.ID); err != nil {
-		return nil, err
-	}
-	if e.lock, err = takeLock(e.dir, supervisorByte); err != nil {
-		return nil, err
-	}
 	if err := l.claim(c.Name, c.ID); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(l.LogDir(c.ID), 0o700); err != nil {
+		return nil, err
+	}
+	if err := reserve(e.dir); err != nil {
 		return nil, err
 	}
 	e.state = State{Status: Created} // as without a state.json
@@ -62,6 +59,27 @@ func (l *Ledger) Create(c Container) (_ *Entry, err error) {
 	return e, syncPath(l.dir)
 }
 
+// begin makes the container's directory and locks it. Whoever judges directories
+// that nobody has locked waits for that; see abandoned.
+func (e *Entry) begin() error {
+	making, err := e.ledger.making(unix.LOCK_SH)
+	if err != nil {
+		return err
+	}
+	defer making.Close()
+	if err := os.Mkdir(e.ledger.Dir(e.ID), 0o700); err != nil {
+		return err
+	}
+	if e.dir, err = e.ledger.openDir(e.ID); err == nil {
+		e.lock, err = takeLock(e.dir, supervisorByte)
+	}
+	if err != nil {
+		e.Close()
+		err = errors.Join(err, os.RemoveAll(e.ledger.Dir(e.ID)))
+	}
+	return err
+}
+
 // Adopt makes this process the supervisor of a container that has none;
 // ErrRunning when it has one.
 func (l *Ledger) Adopt(id string) (*Entry, error) {
@@ -70,7 +88,11 @@ func (l *Ledger) Adopt(id string) (*Entry, error) {
 		return nil, err
 	}
 	e := &Entry{ledger: l, dir: dir}
-	if e.lock, err = takeLock(dir, supervisorByte); err == nil {
+	e.lock, err = takeLock(dir, supervisorByte)
+	if errors.Is(err, errNoLock) {
+		err = damaged(id, err.Error())
+	}
+	if err == nil {
 		e.Container, err = readContainer(dir, id)
 	}
 	if err == nil {
@@ -91,6 +113,11 @@ func (e *Entry) State() State { return e.state }
 
 // SetState writes down how the container is.
 func (e *Entry) SetState(s State) error {
+	lock, err := waitLock(e.dir, editByte, editPatience) // see Change
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	if err := writeState(e.dir, s); err != nil {
 		return err
 	}

@@ -17,7 +17,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,8 +32,8 @@ import (
 // DefaultDir is where the ledger is kept. It survives a reboot.
 const DefaultDir = "/var/lib/safe-run/containers"
 
-// dirVariable names another directory.
-const dirVariable = "SAFE_RUN_LEDGER"
+// DirVariable names another directory.
+const DirVariable = "SAFE_RUN_LEDGER"
 
 // ErrNotFound says that no container is meant.
 var ErrNotFound = errors.New("no such container")
@@ -48,7 +51,7 @@ type Ledger struct{ dir string }
 // the one that SAFE_RUN_LEDGER names, or DefaultDir. Nobody but its owner may
 // look into it: environments and command lines hold secrets.
 func Open(dir string) (*Ledger, error) {
-	l := &Ledger{dir: cmp.Or(dir, os.Getenv(dirVariable), DefaultDir)}
+	l := &Ledger{dir: ledgerDir(dir)}
 	for _, dir := range []string{l.dir, l.names()} {
 		if err := private(dir); err != nil {
 			return nil, err
@@ -56,6 +59,8 @@ func Open(dir string) (*Ledger, error) {
 	}
 	return l, nil
 }
+
+func ledgerDir(dir string) string { return cmp.Or(dir, os.Getenv(DirVariable), DefaultDir) }
 
 // private makes dir when it is missing, and closes it to others.
 func private(dir string) error {
@@ -114,19 +119,38 @@ func (l *Ledger) List() ([]Listed, error) {
 	if err != nil {
 		return nil, err
 	}
+	found := make([]*Listed, len(ids))
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(ids)/32+1) {
+		readers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(ids); i = int(next.Add(1)) - 1 {
+				found[i] = l.listed(ids[i])
+			}
+		})
+	}
+	readers.Wait()
 	out := make([]Listed, 0, len(ids))
-	for _, id := range ids {
-		c, s, err := l.Get(id)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			continue // removed, or not made yet
-		case err != nil:
-			c, s = Container{ID: id, Name: id[:shortID], Created: l.changed(id)}, State{Status: Dead}
+	for _, one := range found {
+		if one != nil {
+			out = append(out, *one)
 		}
-		out = append(out, Listed{c, s, err})
 	}
 	slices.SortStableFunc(out, func(a, b Listed) int { return b.Created.Compare(a.Created) })
 	return out, nil
+}
+
+// listed is one container of a list; nil for what has been removed, or is not made
+// yet.
+func (l *Ledger) listed(id string) *Listed {
+	c, s, err := l.Get(id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		c, s = Container{ID: id, Name: id[:shortID], Created: l.changed(id)}, State{Status: Dead}
+	}
+	return &Listed{c, s, err}
 }
 
 // shortID is as much of an id as people need.
@@ -161,7 +185,7 @@ func (l *Ledger) Get(id string) (Container, State, error) {
 	defer unix.Close(dir)
 	c, err := readContainer(dir, id)
 	if errors.Is(err, os.ErrNotExist) {
-		if held(dir) || l.young(id) {
+		if (held(dir) || l.young(id)) && l.halfMade(id) {
 			return c, State{}, ErrNotFound // it is just being made
 		}
 		err = damaged(id, "it was not made to the end")
@@ -229,8 +253,9 @@ func (s State) died() State {
 	return s
 }
 
-// young says whether a container was begun within the last minute.
-func (l *Ledger) young(id string) bool { return time.Since(l.changed(id)) < time.Minute }
+// young says whether a container was begun within the last minute, as far as the
+// clock can be believed. It decides what is shown, not what is removed.
+func (l *Ledger) young(id string) bool { return time.Since(l.changed(id)).Abs() < time.Minute }
 
 func damaged(id, why string) error {
 	return problem.New("remove it: safe-run rm -f "+id[:shortID], "container %s: %w: %s", id[:shortID], ErrDamaged, why)
@@ -247,10 +272,10 @@ func (l *Ledger) Remove(id string) error {
 	}
 	defer unix.Close(dir)
 	lock, err := takeLock(dir, supervisorByte)
-	if err != nil {
+	if err != nil && !errors.Is(err, errNoLock) {
 		return err
 	}
-	defer lock.Close()
+	defer lock.Close() // of nil too
 	c, _ := readContainer(dir, id)
 	// From here on there is no such container, whatever becomes of its files.
 	gone := filepath.Join(l.dir, gonePrefix+id)
@@ -259,7 +284,7 @@ func (l *Ledger) Remove(id string) error {
 	}
 	err = errors.Join(l.unclaim(c.Name, id), os.RemoveAll(gone))
 	if c.Name == "" {
-		err = errors.Join(err, l.releaseNames())
+		err = errors.Join(err, l.releaseNames(l.freeGone))
 	}
 	return err
 }

@@ -18,14 +18,24 @@ const (
 	editByte       = 1
 )
 
+// errNoLock says that something else is where the lock file should be.
+var errNoLock = errors.New("its lock is not a file")
+
 // takeLock takes one byte of the lock file for as long as the file that it
 // returns is open; ErrRunning when somebody has it.
 func takeLock(dir int, at int64) (*os.File, error) {
 	fd, err := unix.Openat(dir, lockFile, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENXIO) {
+		return nil, errNoLock
+	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: lockFile, Err: err}
 	}
 	f := os.NewFile(uintptr(fd), lockFile)
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errNoLock
+	}
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
 	err = unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &lock)
 	switch {
@@ -62,6 +72,28 @@ func held(dir int) bool {
 	lock := unix.Flock_t{Type: unix.F_WRLCK, Start: supervisorByte, Len: 1}
 	err = unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &lock)
 	return err == nil && lock.Type != unix.F_UNLCK
+}
+
+// making is held, shared, by one who makes a container's directory until it is
+// locked, and alone by one who judges a directory that nobody has locked: what
+// cannot be just begun then was left by somebody who is gone, whatever the clock
+// says.
+func (l *Ledger) making(how int) (*os.File, error) {
+	dir, err := os.Open(l.dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = unix.Flock(int(dir.Fd()), how)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		dir.Close()
+		return nil, os.NewSyscallError("flock", err)
+	}
+	return dir, nil
 }
 
 func ignoreMissing(err error) error {

@@ -140,7 +140,8 @@ func tailOf(f *os.File, n int) (at int64, found int, err error) {
 	}
 	buf := make([]byte, 64<<10)
 	end := info.Size()
-	for at = end; at > 0; {
+	last := end // where the first line begins that was found
+	for at = end; at > 0 && last-at <= maxGarbage; {
 		size := min(at, int64(len(buf)))
 		if _, err := f.ReadAt(buf[:size], at-size); err != nil {
 			return 0, 0, err
@@ -151,7 +152,8 @@ func tailOf(f *os.File, n int) (at int64, found int, err error) {
 				break
 			}
 			// The end of the last line begins none.
-			if where := at - size + int64(i) + 1; where < end || n == 0 {
+			last = at - size + int64(i)
+			if where := last + 1; where < end || n == 0 {
 				if n == 0 {
 					return end, 0, nil
 				}
@@ -164,7 +166,7 @@ func tailOf(f *os.File, n int) (at int64, found int, err error) {
 		at -= size
 	}
 	if end > 0 && n > 0 {
-		found++ // the first line of the file
+		found++ // the first line of the file, or what cannot be read before the others
 	}
-	return 0, found, nil
+	return at, found, nil
 }

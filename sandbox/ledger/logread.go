@@ -30,6 +30,10 @@ type LogQuery struct {
 // The longest line of a log file: each byte of an entry may be six of JSON.
 const maxLogEntry = 6*maxLogLine + 256
 
+// maxGarbage is how much of a file without an end of a line is read before the
+// rest of it is given up.
+const maxGarbage = 16 << 20
+
 // followPause is the time between two looks at a log that is followed.
 const followPause = 50 * time.Millisecond
 
@@ -49,7 +53,7 @@ func ReadLog(dir string, q LogQuery, emit func(LogLine) error) error {
 	for i, f := range files {
 		if i < len(files)-1 {
 			if err := q.read(f, emit); err != nil {
-				return q.over(err)
+				return err
 			}
 		}
 	}
@@ -57,25 +61,15 @@ func ReadLog(dir string, q LogQuery, emit func(LogLine) error) error {
 		if q.Follow == nil {
 			return nil
 		}
-		return q.over(q.follow(dir, nil, emit))
+		return q.follow(dir, nil, emit)
 	}
 	last := files[len(files)-1]
 	files = files[:len(files)-1]
 	defer func() { last.Close() }()
 	if q.Follow == nil {
-		return q.over(q.read(last, emit))
+		return q.read(last, emit)
 	}
-	return q.over(q.follow(dir, last, emit))
-}
-
-// errPast ends the reading: everything from here on is after Until.
-var errPast = errors.New("past")
-
-func (q LogQuery) over(err error) error {
-	if errors.Is(err, errPast) {
-		return nil
-	}
-	return err
+	return q.follow(dir, last, emit)
 }
 
 // read emits the rest of one file, to its last whole line.
@@ -89,10 +83,14 @@ func (q LogQuery) read(f *os.File, emit func(LogLine) error) error {
 		data, err := lines.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
 			// Nothing that safe-run wrote.
+			begun := at
 			at += int64(len(data))
 			for errors.Is(err, bufio.ErrBufferFull) {
 				data, err = lines.ReadSlice('\n')
-				at += int64(len(data))
+				if at += int64(len(data)); at-begun > maxGarbage {
+					_, err := f.Seek(0, io.SeekEnd)
+					return err
+				}
 			}
 			continue
 		}
@@ -110,14 +108,12 @@ func (q LogQuery) read(f *os.File, emit func(LogLine) error) error {
 	}
 }
 
-// one emits a line when it is one of the log's, and asked for.
+// one emits a line when it is one of the log's, and asked for. A line that is too
+// late does not end the reading: the clock may have been set back after it.
 func (q LogQuery) one(data []byte, emit func(LogLine) error) error {
 	line, ok := parseLogLine(data)
-	switch {
-	case !ok, line.Time.Before(q.Since):
+	if !ok || line.Time.Before(q.Since) || !q.Until.IsZero() && line.Time.After(q.Until) {
 		return nil
-	case !q.Until.IsZero() && line.Time.After(q.Until):
-		return errPast
 	}
 	return emit(line)
 }

@@ -51,17 +51,48 @@ func (l *Ledger) claim(name, id string) error {
 	if !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	other, _ := l.holder(name)
-	if !l.Taken(name) {
-		// Whoever had it was killed while it was removed.
-		if err := l.unclaim(name, other); err != nil {
-			return err
-		}
-		if err = os.Link(file, path); !errors.Is(err, os.ErrExist) {
+	if err := l.freeName(name); err != nil {
+		return err
+	}
+	if err = os.Link(file, path); !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return problem.New("choose another --name, or remove the one that has it: safe-run rm -f "+name, "name %q is in use", name)
+}
+
+// freeName gives a name back that nobody has any more: whoever had it was killed
+// while it was made, renamed or removed.
+func (l *Ledger) freeName(name string) error {
+	id, ok := l.holder(name)
+	if !ok {
+		return nil
+	}
+	if l.halfMade(id) {
+		if _, err := l.abandoned(id); err != nil {
 			return err
 		}
 	}
-	return problem.New("choose another --name, or remove the one that has it: safe-run rm -f "+name, "name %q is in use", name)
+	if !l.Taken(name) {
+		return l.unclaim(name, id)
+	}
+	dir, err := l.openDir(id)
+	if err != nil {
+		return nil // a person decides
+	}
+	defer unix.Close(dir)
+	if c, err := readContainer(dir, id); err != nil || c.Name == name {
+		return nil
+	}
+	// Its container has another name: one that is just being renamed is locked.
+	lock, err := takeLock(dir, editByte)
+	if err != nil {
+		return nil
+	}
+	defer lock.Close()
+	if c, err := readContainer(dir, id); err != nil || c.Name == name {
+		return nil
+	}
+	return l.unclaim(name, id)
 }
 
 // unclaim gives a name back when id has it. Those who do take turns: one who
@@ -91,14 +122,20 @@ func (l *Ledger) unclaim(name, id string) error {
 	return ignoreMissing(os.Remove(filepath.Join(l.names(), name)))
 }
 
-// releaseNames gives back the names of containers that are gone.
-func (l *Ledger) releaseNames() error {
+// releaseNames gives back the names of containers that are gone, with free.
+func (l *Ledger) releaseNames(free func(name string) error) error {
 	entries, err := os.ReadDir(l.names())
 	errs := []error{err}
 	for _, e := range entries {
-		if id, ok := l.holder(e.Name()); ok && !l.Taken(e.Name()) {
-			errs = append(errs, l.unclaim(e.Name(), id))
-		}
+		errs = append(errs, free(e.Name()))
 	}
 	return errors.Join(errs...)
+}
+
+// freeGone gives a name back whose container is gone.
+func (l *Ledger) freeGone(name string) error {
+	if id, ok := l.holder(name); ok && !l.Taken(name) {
+		return l.unclaim(name, id)
+	}
+	return nil
 }

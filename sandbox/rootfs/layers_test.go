@@ -212,3 +212,61 @@ func TestWhiteouts(t *testing.T) {
 		})
 	}
 }
+
+// TestLook: what an image has at a path, links and whiteouts in it considered,
+// and never anything of the host.
+func TestLook(t *testing.T) {
+	needRoot(t)
+	bothWays(t, func(t *testing.T) {
+		layers := manyLayers(t, 3)
+		lowest, topmost := layers[0], layers[2]
+		err := errors.Join(
+			os.MkdirAll(filepath.Join(lowest, "srv/data"), 0o755),
+			os.WriteFile(filepath.Join(lowest, "srv/data/kept"), nil, 0o600),
+			os.WriteFile(filepath.Join(lowest, "srv/data/hidden"), nil, 0o600),
+			os.MkdirAll(filepath.Join(topmost, "srv/data"), 0o755),
+			os.WriteFile(filepath.Join(topmost, "srv/data/added"), nil, 0o600),
+			unix.Mknod(filepath.Join(topmost, "srv/data/hidden"), unix.S_IFCHR, 0),
+			os.Symlink("/srv/data", filepath.Join(topmost, "linked")),
+			os.Symlink("../../../../../../etc", filepath.Join(topmost, "up")),
+			os.Symlink("round", filepath.Join(topmost, "round")),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		thread, err := NewThread()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer thread.Close()
+		for path, want := range map[string]string{
+			"/srv/data": "added kept", "/linked": "added kept", "/srv/data/kept": "none", "/srv/data/kept/x": "none",
+			"/nowhere": "none", "/up/shadow": "none", "/round": "error",
+		} {
+			got := "none"
+			err := thread.Do(func() error {
+				root, err := Look(spec.Rootfs{Layers: layers}, filepath.Join(t.TempDir(), "rootfs"), path)
+				if err != nil || root == nil {
+					return err
+				}
+				defer root.Close()
+				entries, err := fs.ReadDir(root.FS(), ".")
+				var names []string
+				for _, e := range entries {
+					names = append(names, e.Name())
+				}
+				got = strings.Join(names, " ")
+				return err
+			})
+			if err != nil {
+				got = "error"
+			}
+			if got != want {
+				t.Errorf("%s: %q, %v; want %q", path, got, err, want)
+			}
+		}
+		if root, err := Look(spec.Rootfs{}, t.TempDir(), "/data"); root != nil || err != nil {
+			t.Errorf("without an image: %v, %v", root, err)
+		}
+	})
+}

@@ -1,11 +1,14 @@
 package rootfs
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -50,4 +53,43 @@ func openImage(dir *os.File) (*os.Root, error) {
 		return nil, problem.New("", "the image's root cannot be opened: %w", err)
 	}
 	return root, nil
+}
+
+// Look opens the directory that the image of plan has at path, with the ids
+// that are written there, before anything is assembled; nil when it has none.
+// Links are followed inside of the image. It must run on a Thread; dir is a
+// place for a directory, which older kernels need.
+func Look(plan spec.Rootfs, dir, path string) (*os.Root, error) {
+	if plan.Source == "" && len(plan.Layers) == 0 {
+		return nil, nil
+	}
+	image, err := openStack(plan)
+	if err != nil {
+		return nil, err
+	}
+	defer image.Close()
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return nil, err
+	}
+	if dir, err = os.MkdirTemp(dir, "look"); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	root, err := image.look(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	at, err := resolve(root, clean(path))
+	if err != nil {
+		return nil, err
+	}
+	info, err := root.Lstat(at)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || err == nil && !info.IsDir() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return root.OpenRoot(at)
 }

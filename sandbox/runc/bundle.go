@@ -122,6 +122,17 @@ func (b Bundles) rootlessCgroups() bool {
 	return err == nil && owner != 0
 }
 
+// OwnRuntimeDir says whether the caller keeps state in a directory of its own
+// ($XDG_RUNTIME_DIR) and not in the machine's: as who is not root, or is root of
+// a user namespace only.
+func OwnRuntimeDir() bool {
+	if os.Geteuid() != 0 {
+		return true
+	}
+	user, known := os.LookupEnv("USER")
+	return userns.RunningInUserNS() && (!known || user != "root")
+}
+
 // maxState bounds state.json, which grows with the spec that it was made from.
 const maxState = 64 << 20
 

@@ -46,6 +46,8 @@ type Config struct {
 	// Stdin, Stdout and Stderr are the first process's own descriptors,
 	// unless Console is set.
 	Stdin, Stdout, Stderr *os.File
+	// Files are its descriptors from 3 on.
+	Files []*os.File
 	// Console is a unix socket that receives the terminal's master.
 	Console *os.File
 }
@@ -153,7 +155,8 @@ func newProcess(cfg Config) (*libcontainer.Process, error) {
 		GID:  int(p.User.GID),
 		Init: true,
 
-		Rlimits: limits,
+		Rlimits:    limits,
+		ExtraFiles: cfg.Files,
 	}
 	for _, gid := range p.User.AdditionalGids {
 		process.AdditionalGroups = append(process.AdditionalGroups, int(gid))

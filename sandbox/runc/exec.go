@@ -27,6 +27,10 @@ type Join struct {
 	// Met gets a pidfd of the process while that still is our own program, in
 	// the container's namespaces. When it fails nothing is run.
 	Met func(pidfd *os.File) error
+	// Group is the name of a control group below the container's, for the
+	// process and all that it starts: KillAll kills them, and Release removes
+	// it. No two may have one name at a time. Empty: there is none.
+	Group string
 }
 
 // Joined is a process that has joined a container.
@@ -34,6 +38,7 @@ type Joined struct {
 	process  *libcontainer.Process
 	pid      int
 	executed bool // once it has ended
+	group    *group
 }
 
 // Exec starts a process in the container. It returns an *ExecError when the
@@ -45,9 +50,30 @@ func (l *Live) Exec(j Join) (*Joined, error) {
 	if err != nil {
 		return nil, err
 	}
+	joined := &Joined{process: process}
+	if j.Group != "" {
+		if joined.group, err = newGroup(l.cgroups, j.Group); err != nil {
+			return nil, err
+		}
+		process.SubCgroupPaths = joined.group.sub
+	}
+	err = l.start(joined, j)
+	if err != nil && joined.group != nil {
+		// What had begun ends, so that nothing of it is in the group.
+		err = errors.Join(err, joined.KillAll(), joined.Release())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return joined, nil
+}
+
+// start starts the process.
+func (l *Live) start(joined *Joined, j Join) error {
+	process := joined.process
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
+		return os.NewSyscallError("socketpair", err)
 	}
 	process.Init, process.PidfdSocket = false, os.NewFile(uintptr(fds[1]), "join")
 	met := make(chan error, 1)
@@ -56,17 +82,16 @@ func (l *Live) Exec(j Join) (*Joined, error) {
 	process.PidfdSocket.Close()
 	// Of two reasons the one that came first.
 	if refused := <-met; refused != nil && !errors.Is(refused, errNobody) {
-		return nil, refused
+		return refused
 	}
 	if err != nil {
 		if !l.Alive() {
-			return nil, ErrGone
+			return ErrGone
 		}
-		return nil, joinError(err, j.Process)
+		return joinError(err, j.Process)
 	}
-	joined := &Joined{process: process}
 	joined.pid, err = process.Pid()
-	return joined, err
+	return err
 }
 
 // errNobody says that the process never came so far.
@@ -143,6 +168,23 @@ func (j *Joined) Wait() (syscall.WaitStatus, error) {
 
 // Executed says, after Wait, whether the program was run at all.
 func (j *Joined) Executed() bool { return j.executed }
+
+// KillAll kills the process and all that it started, wherever that is. It is
+// for a process with a group.
+func (j *Joined) KillAll() error {
+	if j.group == nil {
+		return nil
+	}
+	return j.group.kill()
+}
+
+// Release removes the group, once the process has ended and KillAll is done.
+func (j *Joined) Release() error {
+	if j.group == nil {
+		return nil
+	}
+	return j.group.remove()
+}
 
 // Signal sends a signal to the process; os.ErrProcessDone when it has ended.
 func (j *Joined) Signal(sig syscall.Signal) error {

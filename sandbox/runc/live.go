@@ -22,6 +22,7 @@ type Live struct {
 	container *libcontainer.Container
 	pid       int
 	pidfd     int
+	cgroups   map[string]string // the paths of its control group, by hierarchy
 }
 
 // OpenLive finds a running container by what libcontainer wrote into dir, the
@@ -38,13 +39,13 @@ func OpenLive(dir, id string) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{container: container, pid: state.InitProcessPid}
+	l := &Live{container: container, pid: state.InitProcessPid, cgroups: state.CgroupPaths}
 	if l.pidfd, err = unix.PidfdOpen(l.pid, 0); err != nil {
 		return nil, ErrGone
 	}
 	// After the descriptor was opened: it looks at the start time.
 	status, err := container.Status()
-	if err != nil || (status != libcontainer.Running && status != libcontainer.Paused) {
+	if err != nil || (status != libcontainer.Running && status != libcontainer.Paused) || !inGroup(l.pid, state.CgroupPaths) {
 		l.Close()
 		return nil, errors.Join(ErrGone, err)
 	}

@@ -39,18 +39,32 @@ type Record struct {
 	// is not taken for it.
 	Launcher      int    `json:"launcher"`
 	LauncherStart uint64 `json:"launcherStart"`
+	// LauncherFile is the program that it runs, as device and inode.
+	LauncherFile string `json:"launcherFile,omitempty"`
 	// CgroupsPath and CgroupDriver find the control group.
 	CgroupsPath  string `json:"cgroupsPath,omitempty"`
 	CgroupDriver string `json:"cgroupDriver,omitempty"`
 	Image        string `json:"image,omitempty"`
 	Profile      string `json:"profile,omitempty"`
+	// Executed is when the program was executed; before, it is being made.
+	Executed time.Time `json:"executed,omitzero"`
 	// Command is the program with its arguments, for people: the beginning.
 	Command string `json:"command,omitempty"`
 	// Ports are the published ports, for people: "127.0.0.1:8080->80/tcp".
 	Ports []string `json:"ports,omitempty"`
+	// Volumes are those that it has.
+	Volumes []Volume `json:"volumes,omitempty"`
 	// StopSignal by name and StopTimeout are how the sandbox is asked to end.
 	StopSignal  string        `json:"stopSignal,omitempty"`
 	StopTimeout time.Duration `json:"stopTimeout,omitempty"`
+}
+
+// Volume is a volume that a sandbox has. Store is where it is kept, and
+// AutoRemove says that it goes with the sandbox.
+type Volume struct {
+	Name       string `json:"name"`
+	Store      string `json:"store"`
+	AutoRemove bool   `json:"autoRemove,omitempty"`
 }
 
 // Store is a state directory.
@@ -122,6 +136,7 @@ func (s *Store) Take(id, name string, slots int) (Record, error) {
 		return rec, err
 	}
 	rec.LauncherStart = start
+	rec.LauncherFile, _ = programOf(rec.Launcher) // then it is not asked for
 	// The directory comes first: a claim that names none is taken back by the
 	// next collector, and so is a directory that never got its record.
 	if err := os.Mkdir(s.Dir(rec.ID), 0o711); err != nil {
@@ -142,7 +157,7 @@ func (s *Store) claims(rec *Record, slots int, named bool) error {
 	if named {
 		err := os.Link(s.claimFile(rec.ID), filepath.Join(s.Root, "names", rec.Name))
 		if errors.Is(err, os.ErrExist) {
-			return problem.New("choose another --name, or end the one that has it: safe-run stop "+rec.Name, "name %q is in use", rec.Name)
+			return nameInUse(rec.Name)
 		}
 		if err != nil {
 			return err
@@ -250,7 +265,8 @@ func (s *Store) Live(id string) bool {
 // record may be about to get it.
 func (s *Store) Young(id string) bool {
 	info, err := os.Stat(s.Dir(id))
-	return err == nil && time.Since(info.ModTime()) < time.Minute
+	// Either way: the clock may have been set back since.
+	return err == nil && time.Since(info.ModTime()).Abs() < time.Minute
 }
 
 func validID(s string) bool {
@@ -267,9 +283,7 @@ func (s *Store) Release(rec Record) error {
 	if rec.Slot >= 0 {
 		errs = append(errs, unclaim(filepath.Join(s.Root, "ids", fmt.Sprint(rec.Slot)), rec.ID))
 	}
-	if rec.Name != "" {
-		errs = append(errs, unclaim(filepath.Join(s.Root, "names", rec.Name), rec.ID))
-	}
+	errs = append(errs, s.giveBack(rec)...)
 	errs = append(errs, os.RemoveAll(s.Dir(rec.ID)))
 	return errors.Join(errs...)
 }
@@ -333,6 +347,8 @@ func (s *Store) ReleaseClaims() error {
 			}
 			if _, err := os.Stat(s.Dir(string(id))); errors.Is(err, os.ErrNotExist) {
 				errs = append(errs, unclaim(path, string(id)))
+			} else if sub == "names" {
+				errs = append(errs, s.releaseStale(e.Name(), string(id)))
 			}
 		}
 	}
@@ -342,7 +358,24 @@ func (s *Store) ReleaseClaims() error {
 // Alive says whether the launcher of rec still runs.
 func (rec Record) Alive() bool {
 	start, err := startTime(rec.Launcher)
-	return err == nil && start == rec.LauncherStart
+	return err == nil && start == rec.LauncherStart && rec.runsIn(rec.Launcher)
+}
+
+// runsIn says whether a process runs the launcher's program, as far as that may
+// be seen and was written down.
+func (rec Record) runsIn(pid int) bool {
+	file, err := programOf(pid)
+	return rec.LauncherFile == "" || file == rec.LauncherFile || errors.Is(err, os.ErrPermission)
+}
+
+// programOf is the file that a process runs, also when it has been replaced or
+// removed since.
+func programOf(pid int) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/exe", pid), &st); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino), nil
 }
 
 // StartTime is when a process was started, in clock ticks since the host was;

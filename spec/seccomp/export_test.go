@@ -8,7 +8,7 @@ func Privileged() []string { return Group{Sets: privileged}.members() }
 
 // HasRule reports whether the arguments of name are looked at.
 func HasRule(name string) bool {
-	_, ok := ruleFor(filtered(Policy{Arch: "amd64"}), name)
+	_, ok := ruleFor(filtered(Policy{Arch: "amd64", Inbound: true}), name)
 	return ok
 }
 

@@ -19,6 +19,7 @@ const (
 	retKill         = 0x00000000
 	retAllow        = 0x7fff0000
 	retEPERM        = 0x00050000 | 1
+	retEACCES       = 0x00050000 | 13
 	retENOSYS       = 0x00050000 | 38
 	retEAFNOSUPPORT = 0x00050000 | 97
 )
@@ -77,6 +78,12 @@ func modelArgs(p seccomp.Policy, c call) uint32 {
 		return allowedIf(arg(2)&0x400040 == 0 || arg(3)&0o6000 == 0)
 	case "socketpair":
 		return allowedIf(arg(0) == 1)
+	case "connect":
+		return barredIf(p.Inbound)
+	case "sendto", "sendmmsg":
+		return barredIf(p.Inbound && arg(3)&0x20000000 != 0)
+	case "sendmsg":
+		return barredIf(p.Inbound && arg(2)&0x20000000 != 0)
 	case "socket":
 		return modelSocket(p, arg(0), arg(1)&0xf, arg(2))
 	}
@@ -119,6 +126,13 @@ func modelSocket(p seccomp.Policy, family, kind, protocol uint32) uint32 {
 func deniedIf(bad bool) uint32 {
 	if bad {
 		return retEPERM
+	}
+	return retAllow
+}
+
+func barredIf(bad bool) uint32 {
+	if bad {
+		return retEACCES
 	}
 	return retAllow
 }

@@ -37,6 +37,7 @@ func policies() map[string]seccomp.Policy {
 		}
 		out["least "+arch] = seccomp.Policy{Arch: arch}
 		out["no families "+arch] = seccomp.Policy{Arch: arch, Allow: []string{"@sockets"}}
+		out["inbound "+arch] = seccomp.Policy{Arch: arch, Allow: web, Families: []string{"AF_INET"}, Inbound: true}
 		out["init "+arch] = seccomp.Policy{Arch: arch, Init: true}
 	}
 	return out

@@ -11,4 +11,7 @@ type Policy struct {
 	// Init adds what safe-run's own first process needs, which runs under the
 	// same filter as the program it starts.
 	Init bool
+	// Inbound refuses connect(2) and what else opens a connection. It is for a
+	// process that holds a socket of the host's network.
+	Inbound bool
 }

@@ -58,7 +58,7 @@ func TestDenialsAreSystemCalls(t *testing.T) {
 // TestRulesDoNotOverlap: no argument list is both allowed and denied, because
 // which of the two wins is up to libseccomp.
 func TestRulesDoNotOverlap(t *testing.T) {
-	all := Policy{Arch: "amd64", Allow: GroupNames(), Families: FamilyNames(), RawSockets: true}
+	all := Policy{Arch: "amd64", Allow: GroupNames(), Families: FamilyNames(), RawSockets: true, Inbound: true}
 	for _, r := range filtered(all) {
 		for _, a := range r.allow {
 			for _, d := range r.deny {
@@ -67,7 +67,7 @@ func TestRulesDoNotOverlap(t *testing.T) {
 				}
 			}
 		}
-		if r.why == "" || len(r.allow) == 0 {
+		if r.why == "" || len(r.allow) == 0 && r.name != "connect" {
 			t.Errorf("%s: no reason, or nothing allowed", r.name)
 		}
 	}

@@ -40,6 +40,9 @@ func filtered(p Policy) []rule {
 		allow: []conditions{{int32Is(0, afUnix)}},
 	}}
 	out = append(out, nodeRule("mknod", 1), nodeRule("mknodat", 2))
+	if p.Inbound {
+		out = append(out, inboundRules()...)
+	}
 	return append(out, modeRules()...)
 }
 

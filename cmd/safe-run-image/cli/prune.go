@@ -30,7 +30,8 @@ func (a *app) pruneVerb() *cobra.Command {
 		Short: "remove images that no reference means, and free the space of what is gone",
 		Long: `remove images that no reference means, and free the space of what is gone: layers
 of no image, and what interrupted pulls have left. Images from which a sandbox
-runs stay. It waits until nobody pulls.`,
+runs stay, and those that a container needs which has ended or was created. It
+waits until nobody pulls.`,
 		Example: "  safe-run image prune\n  safe-run image prune -a --dry-run",
 		Args:    images(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -45,7 +46,7 @@ runs stay. It waits until nobody pulls.`,
 			return errors.Join(err, a.prunedOut(p))
 		},
 	}
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "remove every image from which no sandbox runs")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "remove every image from which no sandbox runs and that no container needs")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what would be removed")
 	cmd.Flags().BoolP("force", "f", false, "")
 	cmd.Flags().Lookup("force").Hidden = true // docker's: nothing is asked
@@ -78,13 +79,17 @@ func prune(ctx context.Context, s *image.Store, all, dry bool) (pruned, error) {
 		return out, err
 	}
 	defer alone.Release()
+	needed, err := readNeeds()
+	if err != nil {
+		return out, err
+	}
 	if dry {
-		return out, wouldPrune(s, all, &out)
+		return out, wouldPrune(s, all, needed, &out)
 	}
 	if err := dropBroken(s); err != nil {
 		return out, err
 	}
-	gone, err := s.Prune(all)
+	gone, err := s.Prune(all, needed.has)
 	out.Removed = append(out.Removed, gone...)
 	if err != nil {
 		return out, err
@@ -94,7 +99,7 @@ func prune(ctx context.Context, s *image.Store, all, dry bool) (pruned, error) {
 }
 
 // wouldPrune adds up what prune would remove.
-func wouldPrune(s *image.Store, all bool, out *pruned) error {
+func wouldPrune(s *image.Store, all bool, needed needs, out *pruned) error {
 	lib, err := openLibrary(s.Path())
 	if err != nil {
 		return err
@@ -105,7 +110,7 @@ func wouldPrune(s *image.Store, all bool, out *pruned) error {
 		if err != nil {
 			return err
 		}
-		if !used && (all || len(lib.meaning(digest)) == 0) {
+		if !used && !needed.has(digest) && (all || len(lib.meaning(digest)) == 0) {
 			out.Removed = append(out.Removed, digest)
 			continue
 		}

@@ -23,8 +23,9 @@ func (a *app) rmVerb() *cobra.Command {
 		Long: `forget references, and remove images that nothing else means.
 
 An image that is named by its digest or id goes with all that means it; when
-that is more than one reference, -f is needed. An image from which a sandbox
-runs is never removed. The space is free after safe-run image prune.`,
+that is more than one reference, -f is needed, and also when a container that
+has ended or was created needs the image to be started. An image from which a
+sandbox runs is never removed. The space is free after safe-run image prune.`,
 		Example: "  safe-run image rm nginx:1.27\n  safe-run image rm -f 3f2a91c0b7de",
 		Args:    images(1, -1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -42,7 +43,7 @@ runs is never removed. The space is free after safe-run image prune.`,
 			return a.removed(done, errs)
 		},
 	}
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove an image that several references mean, and do not mind one that is not there")
+	cmd.Flags().BoolVarP(&force, "force", "f", false, "remove an image that several references mean or a container needs, and do not mind one that is not there")
 	return cmd
 }
 
@@ -86,10 +87,22 @@ func (l *library) remove(name string, force bool, done *removal) error {
 		return problem.New("remove those, or write -f", "the image %s is meant by %s and %s", shortDigest(m.digest), names[0].Reference, names[1].Reference)
 	}
 	means := l.meaning(m.digest)
+	needed := needs{}
+	if !force {
+		if needed, err = readNeeds(); err != nil {
+			return err
+		}
+	}
 	if m.record != nil {
 		if own := l.aliases(m.record); len(own) < len(means) {
+			if err := needed.refuse(l, m, name, own); err != nil {
+				return err
+			}
 			return l.forget(own, done)
 		}
+	}
+	if err := needed.refuse(l, m, name, nil); err != nil {
+		return err
 	}
 	used, err := l.store.InUse(m.digest)
 	if err == nil && used {

@@ -79,6 +79,7 @@ func (a *app) root() *cobra.Command {
 		a.pullVerb(), a.lsVerb(), a.inspectVerb(), a.rmVerb(), a.pruneVerb(), a.tagVerb(),
 		a.saveVerb(), a.importVerb(), a.unpackVerb(), a.verifyVerb(), a.auditVerb(), a.packVerb(),
 	)
+	root.AddCommand(a.archiveVerbs()...)
 	if a.name == throughLauncher {
 		showProfile(root)
 	}

@@ -197,7 +197,7 @@ func (a *app) prepare(f *flags) error {
 
 // defaultRoot is where state is kept without --root.
 func (a *app) defaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && os.Geteuid() != 0 {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && runc.OwnRuntimeDir() {
 		a.rootFromEnv = true
 		return filepath.Join(dir, "safe-run-oci")
 	}

@@ -14,7 +14,7 @@ import (
 // flags are the flags of one command, each with all its names.
 type flags struct {
 	set   *flag.FlagSet
-	shown []string // lines of help
+	known []Flag
 }
 
 func newFlags() *flags {
@@ -25,18 +25,32 @@ func newFlags() *flags {
 
 // each declares a flag by every name of "long, l".
 func (f *flags) each(names, usage string, declare func(name string)) {
-	var typed []string
-	for name := range strings.SplitSeq(names, ", ") {
+	all := strings.Split(names, ", ")
+	for _, name := range all {
 		declare(name)
-		dashes := "--"
-		if len(name) == 1 {
-			dashes = "-"
+	}
+	if usage == "" {
+		return // there for who still gives it
+	}
+	value, is := f.set.Lookup(all[0]).Value.(interface{ IsBoolFlag() bool })
+	f.known = append(f.known, Flag{Names: all, Usage: usage, Value: !is || !value.IsBoolFlag()})
+}
+
+// shown are the lines of help.
+func (f *flags) shown() string {
+	var lines []string
+	for _, one := range f.known {
+		var typed []string
+		for _, name := range one.Names {
+			dashes := "--"
+			if len(name) == 1 {
+				dashes = "-"
+			}
+			typed = append(typed, dashes+name)
 		}
-		typed = append(typed, dashes+name)
+		lines = append(lines, fmt.Sprintf("%-28s %s", strings.Join(typed, ", "), one.Usage))
 	}
-	if usage != "" {
-		f.shown = append(f.shown, fmt.Sprintf("%-28s %s", strings.Join(typed, ", "), usage))
-	}
+	return strings.Join(lines, "\n   ")
 }
 
 func (f *flags) bool(to *bool, names, usage string) {
@@ -118,9 +132,7 @@ func (a *app) help(f *flags) {
 	fmt.Fprintf(a.std.Out, `NAME:
    %s - Open Container Initiative runtime
 
-It has runc's command line. The bundle's config.json is met with a profile: that
-of the annotation safe-run.dev/profile, else that of /etc/safe-run/oci.yaml, and
-the administrator's floor. Without any of them it does what runc does.
+%s
 
 USAGE:
    %s [global options] command [command options] [arguments...]
@@ -133,7 +145,7 @@ COMMANDS:
 
 GLOBAL OPTIONS:
    %s
-`, a.name, a.name, version(), strings.Join(verbs, "\n   "), strings.Join(f.shown, "\n   "))
+`, a.name, about, a.name, version(), strings.Join(verbs, "\n   "), f.shown())
 }
 
 func (a *app) verbHelp(v *verb, f *flags) {
@@ -145,5 +157,5 @@ USAGE:
 
 OPTIONS:
    %s
-`, a.name, v.name, v.usage, a.name, v.name, v.args, strings.Join(f.shown, "\n   "))
+`, a.name, v.name, v.usage, a.name, v.name, v.args, f.shown())
 }

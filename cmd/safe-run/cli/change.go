@@ -24,6 +24,7 @@ var changes = map[string]change{
 	"dns":                   {},
 	"egress":                {"--egress", "network.egress"},
 	"environment":           {Flag: "--env"},
+	"health check":          {"--health-cmd", "health.test"},
 	"host path":             {Key: "mounts.hostPaths"},
 	"hostname":              {Flag: "--hostname"},
 	"ids":                   {},

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -39,8 +38,16 @@ type Order struct {
 	Adopt bool   `json:"adopt,omitempty"`
 	// Args is the command line of run, without the verb.
 	Args []string `json:"args"`
+	// Served is what a service manager gave to whoever gives the order. Its
+	// sockets are the descriptors from 4 on.
+	Served served `json:"served,omitzero"`
+	// Attach is the descriptor of somebody who is attached before the program
+	// begins; 0 is nobody.
+	Attach int `json:"attach,omitempty"`
 
 	socket *os.File
+	attach *os.File // what Attach is, on either side
+	relay  *relay   // for whom signals come until the program runs; nil: the supervisor
 }
 
 // maxOrder bounds an order: a command line may have 2 MiB, and each byte may be
@@ -60,6 +67,10 @@ func TakeOrder() *Order {
 		os.Exit(exitLauncher) // the front is gone
 	}
 	o.socket = socket
+	if o.Attach > ownerSocket {
+		syscall.CloseOnExec(o.Attach)
+		o.attach = os.NewFile(uintptr(o.Attach), "attached")
+	}
 	return o
 }
 
@@ -88,19 +99,22 @@ func (a *app) detach(o runOptions, args []string) error {
 
 // order starts a supervisor and waits until the program runs.
 func order(std IO, o Order) (started, error) {
-	socket, supervisor, err := startSupervisor(std)
+	files := std.served.files()
+	if o.attach != nil {
+		files = append(files, o.attach)
+		o.Attach = ownerSocket + len(files)
+	}
+	socket, supervisor, err := startSupervisor(std, files)
 	if err != nil {
 		return started{}, launcherError(err)
 	}
 	defer socket.Close()
-	relay := make(chan os.Signal, 16)
-	signal.Notify(relay, endingSignals...)
-	defer signal.Stop(relay)
-	go func() {
-		for sig := range relay {
-			_ = supervisor.Process.Signal(sig)
-		}
-	}()
+	if o.relay == nil {
+		o.relay = newRelay()
+		defer o.relay.stop()
+	}
+	o.relay.pass(func(sig os.Signal) { _ = supervisor.Process.Signal(sig) })
+	o.Served = std.served
 	err = json.NewEncoder(socket).Encode(o)
 	var s started
 	if err == nil {
@@ -119,8 +133,9 @@ func order(std IO, o Order) (started, error) {
 		errors.Join(err, io.ErrUnexpectedEOF)))
 }
 
-// startSupervisor starts a supervisor in a session of its own.
-func startSupervisor(std IO) (*os.File, *exec.Cmd, error) {
+// startSupervisor starts a supervisor in a session of its own, with files from
+// descriptor 4 on.
+func startSupervisor(std IO, files []*os.File) (*os.File, *exec.Cmd, error) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
@@ -131,7 +146,7 @@ func startSupervisor(std IO) (*os.File, *exec.Cmd, error) {
 		Path:        "/proc/self/exe",
 		Args:        []string{SupervisorName},
 		Stderr:      std.Err,
-		ExtraFiles:  []*os.File{theirs},
+		ExtraFiles:  append([]*os.File{theirs}, files...),
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := cmd.Start(); err != nil {

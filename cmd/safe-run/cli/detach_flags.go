@@ -118,9 +118,13 @@ func (b *runBuilder) again(seen []occurrence, args []string) []string {
 	for _, key := range slices.Sorted(maps.Keys(b.o.Request.Labels)) {
 		out = append(out, "--label="+key+"="+b.o.Request.Labels[key])
 	}
-	for _, f := range seen {
+	for i, f := range seen {
 		switch f.name {
 		case "env", "env-file", "label", "label-file":
+			continue
+		}
+		if named, ok := b.named[i]; ok {
+			out = append(out, named)
 			continue
 		}
 		if !slices.Contains(ledgerFlags, f.name) {

@@ -43,6 +43,8 @@ func (a *app) dispatch(args []string) ([]string, error) {
 		return prepend(runVerb, args), nil
 	case len(before) > 0 && before[len(before)-1] == "--":
 		return prepend(runVerb, args), nil
+	case rest[0] == containerVerb:
+		return dispatchContainer(before, rest[1:])
 	case isVerb(rest[0]):
 		return prepend(rest[0], append(before[:len(before):len(before)], rest[1:]...)), nil
 	case imageVerbs[rest[0]] != "":
@@ -69,6 +71,9 @@ func dispatchCompletion(words []string) []string {
 	scan := newScan()
 	err := scan.Parse(done)
 	switch {
+	case err == nil && scan.NArg() > 1 && scan.Arg(0) == containerVerb && ofContainer(scan.Arg(1)) != nil:
+		before := done[:len(done)-scan.NArg()]
+		return append(append(append(ofContainer(scan.Arg(1)), before...), scan.Args()[2:]...), last)
 	case err == nil && scan.NArg() > 0 && isVerb(scan.Arg(0)):
 		before := done[:len(done)-scan.NArg()]
 		rest := append(before[:len(before):len(before)], scan.Args()[1:]...)
@@ -95,7 +100,7 @@ func newScan() *pflag.FlagSet {
 }
 
 // verbs are the first words that are no image.
-var verbs = slices.Concat([]string{runVerb, "explain", "spec", "profile", "image", "ps", "stop", "kill", "start", "restart", "wait", "rm", "logs", "attach", "exec", "gc", "version", "completion", "help"}, liveVerbNames)
+var verbs = slices.Concat([]string{runVerb, "volume", "explain", "spec", "profile", "image", "ps", "stop", "kill", "start", "restart", "wait", "rm", "logs", "attach", "exec", createVerb, "events", containerVerb, "healthcheck", "gc", "generate", "version", "completion", "help"}, liveVerbNames)
 
 func isVerb(word string) bool { return slices.Contains(verbs, word) }
 

@@ -7,8 +7,7 @@ import "github.com/safe-run/safe-run/spec/problem"
 type dockerVerb struct{ why, instead string }
 
 const (
-	noVolumes = "directories of the host are what volumes are"
-	noBuild   = "images are made elsewhere"
+	noBuild = "images are made elsewhere"
 
 	seeList    = "`safe-run ps` lists what runs"
 	fetchImage = "pull it: safe-run image pull NAME; registries are logged in to with podman login or docker login"
@@ -18,17 +17,13 @@ const (
 // dockerVerbs is the table of them.
 var dockerVerbs = map[string]dockerVerb{
 	"build":   {noBuild, "build it with another tool, and " + packImage},
-	"commit":  {noBuild, "mount a directory with -v for what should stay"},
-	"cp":      {"files are not copied in or out", "read one with safe-run exec NAME cat FILE, or mount a directory with -v"},
-	"create":  {"a container starts when it is made", "start it in the background: safe-run run -d IMAGE [COMMAND...]"},
-	"diff":    {"what a container writes outside of mounts goes with it", "compare policies: safe-run profile diff A B"},
+	"commit":  {noBuild, "mount a volume with -v NAME:/path for what should stay"},
 	"load":    {"an image gets its name when it is imported", "safe-run image import docker-archive:FILE NAME; or run the archive as it is: safe-run docker-archive:FILE"},
 	"login":   {"credentials are those of podman and docker", fetchImage},
 	"network": {"there is one bridge, and a container is on it or not", "safe-run --network bridge, or --profile web"},
 	"push":    {"images are not published from here", "safe-run image save -o FILE NAME, and push it with the tool that made it"},
 	"search":  {"registries are asked for an image, not searched", fetchImage},
 	"system":  {"there is no daemon", "`safe-run gc` removes what a crash left"},
-	"volume":  {noVolumes, "mount one with -v ./data:/data"},
 }
 
 // noDockerVerb explains a verb of docker's, or gives nil.

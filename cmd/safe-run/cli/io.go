@@ -21,6 +21,8 @@ type IO struct {
 	// Order is what a supervisor is to do; nil in every other process. See
 	// detach.go.
 	Order *Order
+	// served is what a service manager gave to this process.
+	served served
 }
 
 // format is how output is written.

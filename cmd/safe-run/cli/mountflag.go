@@ -10,13 +10,14 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-const mountHint = "write it as type=bind,source=HOST,target=CONTAINER[,readonly][,exec]" +
-	" or type=tmpfs,target=CONTAINER,tmpfs-size=64m"
+const mountHint = "write it as type=bind,source=HOST,target=CONTAINER[,readonly][,exec]," +
+	" type=volume,source=NAME,target=CONTAINER or type=tmpfs,target=CONTAINER,tmpfs-size=64m"
 
-// mount is what --mount asks for: one of the two is set.
+// mount is what --mount asks for: one of the three is set.
 type mount struct {
-	Bind  *spec.Bind
-	Tmpfs *profiles.Tmpfs
+	Bind   *spec.Bind
+	Volume *spec.Volume
+	Tmpfs  *profiles.Tmpfs
 }
 
 // parseMount reads docker's grammar of --mount: one line of CSV whose fields
@@ -38,7 +39,10 @@ func parseMount(text string) (mount, error) {
 // formatMount writes a mount so that parseMount reads the same.
 func formatMount(m mount) string {
 	var fields []string
-	if m.Bind != nil {
+	switch {
+	case m.Volume != nil:
+		fields = volumeFields(*m.Volume)
+	case m.Bind != nil:
 		fields = []string{"type=bind", "source=" + m.Bind.Source, "target=" + m.Bind.Target}
 		if m.Bind.ReadOnly {
 			fields = append(fields, "readonly")
@@ -46,7 +50,7 @@ func formatMount(m mount) string {
 		if m.Bind.Exec {
 			fields = append(fields, "exec")
 		}
-	} else {
+	default:
 		fields = append([]string{"type=tmpfs", "target=" + m.Tmpfs.Path}, tmpfsFields(*m.Tmpfs, "tmpfs-")...)
 	}
 	var b bytes.Buffer
@@ -61,10 +65,12 @@ type mountKeys struct {
 	kind   string
 	target string
 	bind   spec.Bind
+	volume spec.Volume
 	tmpfs  profiles.Tmpfs
 	exec   *bool
-	// What was given that belongs to one kind only.
-	bindOnly, tmpfsOnly string
+	// What was given that not every kind has: a source or readonly, and what
+	// belongs to one kind only.
+	sourced, bindOnly, volumeOnly, tmpfsOnly string
 }
 
 func (k *mountKeys) set(field string) error {
@@ -76,9 +82,9 @@ func (k *mountKeys) set(field string) error {
 	case "target", "destination", "dst":
 		k.target, err = cleanTarget(value)
 	case "source", "src":
-		k.bind.Source, k.bindOnly, err = value, key, checkSource(value)
+		k.bind.Source, k.sourced = value, key
 	case "readonly", "ro":
-		k.bindOnly = key
+		k.sourced = key
 		k.bind.ReadOnly, err = parseMountBool(key, value, given)
 	case "exec":
 		var on bool
@@ -90,6 +96,9 @@ func (k *mountKeys) set(field string) error {
 	case "bind-propagation":
 		k.bindOnly = key
 		err = setPropagation(value)
+	case "volume-nocopy", "volume-driver", "volume-opt", "volume-label", "volume-subpath":
+		k.volumeOnly = key
+		err = setVolumeKey(&k.volume, key, value, given)
 	default:
 		return problem.New(mountHint, "key %q of --mount is not known", key)
 	}
@@ -103,27 +112,46 @@ func (k *mountKeys) mount() (mount, error) {
 	if k.target == "" {
 		return mount{}, problem.New(mountHint, "--mount names no target")
 	}
+	others := map[string][]string{
+		"bind": {k.tmpfsOnly, k.volumeOnly}, "volume": {k.tmpfsOnly, k.bindOnly}, "tmpfs": {k.sourced, k.bindOnly, k.volumeOnly},
+	}
+	for _, key := range others[k.kind] {
+		if key != "" {
+			return mount{}, problem.New(mountHint, "key %q does not belong to type=%s", key, k.kind)
+		}
+	}
 	switch k.kind {
 	case "bind":
-		switch {
-		case k.tmpfsOnly != "":
-			return mount{}, problem.New(mountHint, "key %q does not belong to type=bind", k.tmpfsOnly)
-		case k.bind.Source == "":
+		if k.bind.Source == "" {
 			return mount{}, problem.New(mountHint, "--mount of type=bind names no source")
+		}
+		if err := checkSource(k.bind.Source); err != nil {
+			return mount{}, err
 		}
 		k.bind.Target = k.target
 		k.bind.Exec = k.exec != nil && *k.exec
 		return mount{Bind: &k.bind}, nil
 	case "tmpfs":
-		if k.bindOnly != "" {
-			return mount{}, problem.New(mountHint, "key %q does not belong to type=tmpfs", k.bindOnly)
-		}
 		k.tmpfs.Path, k.tmpfs.Exec = k.target, k.exec
 		return mount{Tmpfs: &k.tmpfs}, nil
 	case "volume":
-		return mount{}, problem.New("use type=bind with a directory of the host", "named volumes are not there yet")
+		return k.namedMount()
 	}
-	return mount{}, problem.New("types are bind and tmpfs", "a mount of type %q cannot be had", k.kind)
+	return mount{}, problem.New("types are bind, volume and tmpfs", "a mount of type %q cannot be had", k.kind)
+}
+
+// namedMount is a mount of a volume; without a source it has no name.
+func (k *mountKeys) namedMount() (mount, error) {
+	v := k.volume
+	v.Name, v.Target, v.ReadOnly, v.Flag = k.bind.Source, k.target, k.bind.ReadOnly, k.bind.Flag
+	v.Exec = k.exec != nil && *k.exec
+	if v.Name == "" {
+		return mount{Volume: &v}, nil
+	}
+	if isHostPath(v.Name) {
+		return mount{}, problem.New("write type=bind for a directory of the host", "%.80q is a path, and no name of a volume", v.Name)
+	}
+	return mount{Volume: &v}, checkVolumeName(v.Name)
 }
 
 // setPropagation accepts the one propagation there is.

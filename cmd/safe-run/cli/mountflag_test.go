@@ -20,15 +20,26 @@ func TestParseMount(t *testing.T) {
 		{`type="bind`, `"type=\"bind" is not a list of key=value`},
 		{"type=bind,source=/srv", "--mount names no target"},
 		{"type=bind,target=/data", "--mount of type=bind names no source"},
-		{"type=bind,source=vol,target=/data", `"vol" is the name of a volume, and named volumes are not there yet`},
-		{"type=volume,target=/data", "named volumes are not there yet"},
+		{"type=bind,source=vol,target=/data", `"vol" is no path of the host`},
+		{"type=volume,target=/data", "type=volume,target=/data"},
+		{"type=volume,src=data,dst=/x,ro,exec,volume-nocopy,volume-driver=local", "type=volume,source=data,target=/x,readonly,exec,volume-nocopy"},
+		{"type=volume,source=data,target=/x,volume-opt=size=1g,volume-label=b=c,volume-label=a", "type=volume,source=data,target=/x,volume-opt=size=1GiB,volume-label=a=,volume-label=b=c"},
+		{"type=volume,source=/srv,target=/x", `"/srv" is a path, and no name of a volume`},
+		{"type=volume,source=a b,target=/x", `"a b" is neither a path of the host nor the name of a volume`},
+		{"type=volume,source=data,target=/x,volume-driver=nfs", `there is no volume driver "nfs"`},
+		{"type=volume,source=data,target=/x,volume-opt=device=/dev/sda", "option device: a volume is no mount of another filesystem"},
+		{"type=volume,source=data,target=/x,volume-opt=size=0", "0 would be without a limit"},
+		{"type=volume,source=data,target=/x,volume-subpath=a", "volume-subpath: a part of a volume cannot be mounted"},
+		{"type=volume,source=data,target=/x,tmpfs-size=1m", `key "tmpfs-size" does not belong to type=volume`},
+		{"type=volume,source=data,target=/x,bind-propagation=private", `key "bind-propagation" does not belong to type=volume`},
+		{"type=volume,source=data", "--mount names no target"},
 		{"type=npipe,target=/data", `a mount of type "npipe" cannot be had`},
 		{"type=tmpfs,source=/a,target=/t", `key "source" does not belong to type=tmpfs`},
 		{"type=bind,source=/a,target=/t,tmpfs-size=1m", `key "tmpfs-size" does not belong to type=bind`},
 		{"type=bind,source=/a,target=/t,bind-propagation=shared", "option shared is refused: mounts are private, so that none passes between host and container"},
 		{"type=bind,source=/a,target=/t,bind-propagation=ro", `"ro" is not a bind propagation`},
 		{"type=bind,source=/a,target=/t,readonly=maybe", `"maybe" is not a value of readonly`},
-		{"type=bind,source=/a,target=/t,volume-nocopy", `key "volume-nocopy" of --mount is not known`},
+		{"type=bind,source=/a,target=/t,volume-nocopy", `key "volume-nocopy" does not belong to type=bind`},
 	}
 	for _, test := range tests {
 		m, err := parseMount(test.text)
@@ -45,7 +56,7 @@ func TestParseMount(t *testing.T) {
 func FuzzParseMount(f *testing.F) {
 	for _, seed := range []string{
 		"type=bind,source=/a,target=/b,readonly", `"source=/a,b",target=/c`, "type=tmpfs,dst=/t,tmpfs-size=5m,tmpfs-mode=1777",
-		"type=tmpfs,target=/t,exec=false", ",", `""`,
+		"type=tmpfs,target=/t,exec=false", ",", `""`, "type=volume,src=data,dst=/x,volume-nocopy", "type=volume,dst=/x,volume-opt=size=1m,volume-label=a=b",
 	} {
 		f.Add(seed)
 	}
@@ -58,6 +69,9 @@ func FuzzParseMount(f *testing.F) {
 		again, err := parseMount(printed)
 		if err == nil && m.Bind != nil && again.Bind != nil {
 			again.Bind.Flag = m.Bind.Flag
+		}
+		if err == nil && m.Volume != nil && again.Volume != nil {
+			again.Volume.Flag = m.Volume.Flag
 		}
 		if err != nil || !reflect.DeepEqual(again, m) {
 			t.Fatalf("%q: %+v printed as %q reads as %+v, %v", text, m, printed, again, err)

@@ -2,42 +2,61 @@ package cli
 
 import (
 	"path"
-	"path/filepath"
 	"strings"
 
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-const volumeHint = "write it as HOST:CONTAINER[:ro,exec], for example -v ./data:/data"
+const volumeHint = "write it as HOST:CONTAINER[:ro,exec], for example -v ./data:/data, or as NAME:CONTAINER for a volume"
 
-// parseVolume reads docker's grammar of --volume, host:container[:options].
-// The source is as typed: statBind looks at it.
-func parseVolume(text string) (spec.Bind, error) {
-	bind := spec.Bind{Flag: "--volume " + text}
+// parseVolume reads docker's grammar of --volume: host:container[:options] for
+// a directory of the host, name:container[:options] for a volume, and container
+// for a volume without a name. The source is as typed: statBind looks at it.
+func parseVolume(text string) (mount, error) {
 	parts := strings.SplitN(text, ":", 3)
 	if len(parts) == 1 {
-		return bind, problem.New(volumeHint,
-			"%q names no host path, and volumes that docker makes up are not there", text)
+		target, err := cleanTarget(text)
+		return mount{Volume: &spec.Volume{Target: target, Flag: "--volume " + text}}, err
 	}
-	if err := checkSource(parts[0]); err != nil {
-		return bind, err
-	}
-	bind.Source = parts[0]
+	source := parts[0]
 	target, err := cleanTarget(parts[1])
+	if err == nil {
+		err = checkEither(source)
+	}
 	if err != nil {
-		return bind, err
+		return mount{}, err
 	}
-	bind.Target = target
-	if len(parts) == 2 {
-		return bind, nil
+	var options []string
+	if len(parts) == 3 {
+		options = strings.Split(parts[2], ",")
 	}
-	for _, option := range strings.Split(parts[2], ",") {
-		if err := setBindOption(&bind, option); err != nil {
-			return bind, err
+	if isHostPath(source) {
+		bind := spec.Bind{Source: source, Target: target, Flag: "--volume " + text}
+		return mount{Bind: &bind}, applyEach(options, func(option string) error { return setBindOption(&bind, option) })
+	}
+	named := spec.Volume{Name: source, Target: target, Flag: "--volume " + text}
+	return mount{Volume: &named}, applyEach(options, func(option string) error { return setVolumeOption(&named, option) })
+}
+
+func applyEach(options []string, apply func(string) error) error {
+	for _, option := range options {
+		if err := apply(option); err != nil {
+			return err
 		}
 	}
-	return bind, nil
+	return nil
+}
+
+// checkEither accepts host paths and names of volumes.
+func checkEither(source string) error {
+	if source == "" {
+		return problem.New(volumeHint, "the host path is empty")
+	}
+	if isHostPath(source) {
+		return checkPathBytes(source)
+	}
+	return checkVolumeName(source)
 }
 
 // formatVolume writes a bind so that parseVolume reads the same. Paths with a
@@ -88,20 +107,13 @@ func setBindOption(b *spec.Bind, option string) error {
 // maxPath is PATH_MAX of limits.h(0p), with its final zero byte.
 const maxPath = 4096
 
-// checkSource accepts host paths only: docker takes a bare word for the name
-// of a volume that it keeps, and such volumes are not there.
+// checkSource accepts host paths only.
 func checkSource(source string) error {
-	switch {
-	case source == "":
-		return problem.New(volumeHint, "the host path is empty")
-	case strings.HasPrefix(source, "~"):
-		return problem.New("write $HOME instead of ~", "the shell has not replaced ~ in %q", source)
-	case filepath.IsAbs(source), source == ".", source == "..",
-		strings.HasPrefix(source, "./"), strings.HasPrefix(source, "../"):
-		return checkPathBytes(source)
+	if err := checkEither(source); err != nil || isHostPath(source) {
+		return err
 	}
-	return problem.New("use a directory: mkdir ./"+source+" and write ./"+source,
-		"%q is the name of a volume, and named volumes are not there yet", source)
+	return problem.New("write ./"+source+" for a directory, or type=volume for the volume of that name",
+		"%q is no path of the host", source)
 }
 
 func checkPathBytes(p string) error {

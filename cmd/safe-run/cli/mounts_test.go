@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/safe-run/safe-run/sandbox/volume"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -20,8 +22,18 @@ func TestParseVolume(t *testing.T) {
 		{".:/data:ro,exec", ".:/data:ro,exec"},
 		{"/srv:/data:exec,noexec,ro,rw", "/srv:/data:rw"},
 		{"/srv:/data:nosuid,nodev,rprivate,cached", "/srv:/data:rw"},
-		{"/data", `"/data" names no host path, and volumes that docker makes up are not there`},
-		{"data:/data", `"data" is the name of a volume, and named volumes are not there yet`},
+		{"/data", "/data"},
+		{"/data/../x/", "/x"},
+		{"data", `the container path "data" is not absolute`},
+		{"data:/data", "data:/data:rw"},
+		{"da.ta_1-x:/data:ro,nocopy,exec", "da.ta_1-x:/data:ro,exec,nocopy"},
+		{"data:/data:U", "option U is not needed: a new volume belongs to the container's user"},
+		{"data:/data:suid", "option suid is refused: host files never gain privileges or devices inside"},
+		{"data:/", "the container's root cannot be mounted over"},
+		{"a:/data", `"a" is neither a path of the host nor the name of a volume`},
+		{"a/b:/data", `"a/b" is neither a path of the host nor the name of a volume`},
+		{".hidden:/data", `".hidden" is neither a path of the host nor the name of a volume`},
+		{"/srv:/data:nocopy", `mount option "nocopy" is not known`},
 		{":/data", "the host path is empty"},
 		{"~/data:/data", `the shell has not replaced ~ in "~/data"`},
 		{"/srv:data", `the container path "data" is not absolute`},
@@ -36,18 +48,33 @@ func TestParseVolume(t *testing.T) {
 		{"/srv:/data:rshared", "option rshared is refused: mounts are private, so that none passes between host and container"},
 	}
 	for _, test := range tests {
-		bind, err := parseVolume(test.text)
+		m, err := parseVolume(test.text)
 		got := fmt.Sprint(err)
 		if err == nil {
-			got = formatVolume(bind)
+			got = formatShort(m)
 		}
 		if got != test.want {
 			t.Errorf("-v %q: got %s, want %s", test.text, got, test.want)
 		}
-		if err == nil && bind.Flag != "--volume "+test.text {
-			t.Errorf("-v %q: the flag is kept as %q", test.text, bind.Flag)
+		if err == nil && flagOf(m) != "--volume "+test.text {
+			t.Errorf("-v %q: the flag is kept as %q", test.text, flagOf(m))
 		}
 	}
+}
+
+// formatShort writes what -v asks for so that it reads the same.
+func formatShort(m mount) string {
+	if m.Volume != nil {
+		return formatNamed(*m.Volume)
+	}
+	return formatVolume(*m.Bind)
+}
+
+func flagOf(m mount) string {
+	if m.Volume != nil {
+		return m.Volume.Flag
+	}
+	return m.Bind.Flag
 }
 
 func TestStatBind(t *testing.T) {
@@ -83,22 +110,33 @@ func TestStatBind(t *testing.T) {
 }
 
 func FuzzParseVolume(f *testing.F) {
-	for _, seed := range []string{"/a:/b", "./a:/b:ro,exec", "a:/b", "/a:/b:c:d", "..:/x/../y", "~:/a", ":::"} {
+	for _, seed := range []string{"/a:/b", "./a:/b:ro,exec", "a:/b", "/a:/b:c:d", "..:/x/../y", "~:/a", ":::", "/a", "name:/b:nocopy,ro"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		bind, err := parseVolume(text)
+		m, err := parseVolume(text)
 		if err != nil {
 			return
 		}
-		printed := formatVolume(bind)
+		printed := formatShort(m)
 		again, err := parseVolume(printed)
-		again.Flag = bind.Flag
-		if err != nil || again != bind {
-			t.Fatalf("%q: %+v printed as %q reads as %+v, %v", text, bind, printed, again, err)
+		if err != nil {
+			t.Fatalf("%q: printed as %q: %v", text, printed, err)
 		}
-		if !strings.HasPrefix(bind.Target, "/") || bind.Target == "/" {
-			t.Fatalf("%q: target %q", text, bind.Target)
+		target := ""
+		if m.Volume != nil {
+			target, again.Volume.Flag = m.Volume.Target, m.Volume.Flag
+			if m.Volume.Name != "" && !volume.ValidName(m.Volume.Name) {
+				t.Fatalf("%q: name %q", text, m.Volume.Name)
+			}
+		} else {
+			target, again.Bind.Flag = m.Bind.Target, m.Bind.Flag
+		}
+		if !reflect.DeepEqual(again, m) {
+			t.Fatalf("%q: %+v printed as %q reads as %+v", text, m, printed, again)
+		}
+		if !strings.HasPrefix(target, "/") || target == "/" {
+			t.Fatalf("%q: target %q", text, target)
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"os"
+
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/ledger"
@@ -44,9 +46,18 @@ type runOptions struct {
 	Restart ledger.Restart
 	// Log bounds the log of a detached container.
 	Log ledger.LogLimit
+	// NoHealth runs no check of health.
+	NoHealth bool
 	// Again is the command line that means the same later and elsewhere,
 	// without what the ledger has of its own.
 	Again []string
+
+	// SDNotify is when the service manager hears that it is ready; empty:
+	// nobody said.
+	SDNotify string
+	// notifier tells it, and sockets are the service manager's; see serve.
+	notifier *notifier
+	sockets  []*os.File
 
 	Format format
 	// Explain tells of each denial when it happens.

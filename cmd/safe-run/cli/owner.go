@@ -121,6 +121,7 @@ func startOwner(std IO) (*os.File, *exec.Cmd, error) {
 		Path:        "/proc/self/exe",
 		Args:        append([]string{OwnerName}, os.Args[1:]...),
 		Stderr:      std.Err,
+		Env:         std.served.environ(),
 		ExtraFiles:  []*os.File{theirs},
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}

@@ -14,8 +14,6 @@ type refused struct {
 const (
 	profileInstead = "write what the program needs into a profile: safe-run profile show --resolved web"
 	notYetNetwork  = "leave it out; there is one bridge, and addresses on it are given out"
-	noHealth       = "health checks are not run yet"
-	healthInstead  = "check from outside, on a port published with -p"
 	noBlkio        = "I/O limits are not there yet"
 	blkioInstead   = "leave it out; memory, processor and processes are always limited"
 	noDevices      = "a device is a way to the host's hardware and its drivers"
@@ -33,8 +31,8 @@ var refusedFlags = []refused{
 	{name: "device", arg: "PATH", why: noDevices, instead: "leave it out; /dev/null, zero, full, random, urandom and tty are there"},
 	{name: "device-cgroup-rule", arg: "RULE", why: noDevices, instead: "leave it out"},
 	{name: "gpus", arg: "N", why: noDevices, instead: "leave it out; GPUs are not there yet"},
-	{name: "volumes-from", arg: "CONTAINER", why: "containers share no mounts that are not written down", instead: "mount the same directory into both with -v"},
-	{name: "volume-driver", arg: "NAME", why: "there are no volumes but directories of the host", instead: "mount the directory with -v"},
+	{name: "volumes-from", arg: "CONTAINER", why: "containers share no mounts that are not written down", instead: "mount the same volume or directory into both with -v"},
+	{name: "volume-driver", arg: "NAME", harmless: []string{"local"}, why: "volumes are directories of this host", instead: "leave it out"},
 	{name: "link", arg: "CONTAINER", why: "containers cannot reach each other", instead: "publish a port of the other with -p, and let this one connect with --egress"},
 	{name: "link-local-ip", arg: "IP", why: "link-local addresses are never reachable", instead: "leave it out"},
 	{name: "add-host", arg: "NAME:IP", why: "entries of /etc/hosts are not there yet", instead: "pass the address in a variable with -e"},
@@ -49,13 +47,6 @@ var refusedFlags = []refused{
 	{name: "publish-all", short: "P", why: "the image would decide which ports are open on the host", instead: "name each port: -p 127.0.0.1:8080:80"},
 	{name: "runtime", arg: "NAME", shows: true, why: "safe-run is the runtime", instead: "leave it out"},
 	{name: "attach", short: "a", arg: "STREAM", why: "the foreground has all of its streams", instead: "redirect the ones you do not want to /dev/null"},
-	{name: "health-cmd", arg: "COMMAND", why: noHealth, instead: healthInstead},
-	{name: "health-interval", arg: "TIME", why: noHealth, instead: healthInstead},
-	{name: "health-retries", arg: "N", why: noHealth, instead: healthInstead},
-	{name: "health-start-period", arg: "TIME", why: noHealth, instead: healthInstead},
-	{name: "health-start-interval", arg: "TIME", why: noHealth, instead: healthInstead},
-	{name: "health-timeout", arg: "TIME", why: noHealth, instead: healthInstead},
-	{name: "no-healthcheck", harmless: []string{"true"}, why: noHealth, instead: healthInstead},
 	{name: "platform", arg: "OS/ARCH", shows: true, why: "only programs for this machine can be run", instead: "leave it out: of an image for several platforms this machine's is taken"},
 	{name: "disable-content-trust", harmless: []string{"true"}, why: "Docker Content Trust is not spoken", instead: "leave it out; whose signatures an image needs is image.signatures in a profile"},
 	{name: "sysctl", arg: "NAME=VALUE", why: "kernel settings belong to the profile", instead: "ports below 1024 are network.unprivilegedPortStart in a profile; others cannot be set yet"},

@@ -43,7 +43,12 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 		return exitLauncher
 	}
 	otherwise := 1
-	if a.verb = args[0]; a.verb == runVerb {
+	a.verb = args[0]
+	if a.std.served, err = takeServed(a.std, a.verb); err != nil {
+		a.report(err)
+		return exitLauncher
+	}
+	if a.verb == runVerb {
 		a.args = args[1:]
 		a.ready = begin(std.Order, a.args) // takes longer than reading the flags
 		defer a.ready.Cancel()
@@ -128,7 +133,8 @@ func (a *app) root() *cobra.Command {
 	)
 	root.SetHelpCommand(a.helpVerb())
 	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
-		a.imageVerb(), a.psVerb(), a.stopVerb(), a.killVerb(), a.startVerb(), a.restartVerb(), a.waitVerb(), a.rmVerb(), a.logsVerb(), a.attachVerb(), a.execVerb(), a.gcVerb(), a.versionVerb(), a.completionVerb())
+		a.imageVerb(), a.psVerb(), a.stopVerb(), a.killVerb(), a.startVerb(), a.restartVerb(), a.waitVerb(), a.rmVerb(), a.logsVerb(), a.attachVerb(), a.execVerb(), a.createVerb(), a.eventsVerb(), a.containerVerb(), a.healthcheckVerb(), a.gcVerb(), a.generateVerb(), a.versionVerb(), a.completionVerb())
+	root.AddCommand(a.volumeVerb())
 	root.AddCommand(a.liveVerbs()...)
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return root

@@ -26,15 +26,18 @@ func run(ctx context.Context, std IO, o runOptions, ready *sandbox.Readiness) (e
 	if std.Order != nil {
 		return supervise(ctx, std, o, ready)
 	}
-	if err := nameFree(o.Name); err != nil {
+	if err := errors.Join(o.checkUnwatched(), nameFree(o.Name)); err != nil {
 		return launcherError(err)
 	}
-	if wantsFront(std, o) {
+	if wantsFront(std, o) && len(std.served.Sockets) == 0 {
 		ready.Cancel() // the owner gets ready by itself
 		return front(std, o)
 	}
 	ctx, signals := catchSignals(ctx, o.SigProxy)
 	defer signals.stop()
+	if err := o.serve(std.served); err != nil {
+		return launcherError(err)
+	}
 
 	p, err := prepare(ctx, std, o, taker(ready))
 	if err != nil {
@@ -42,13 +45,25 @@ func run(ctx context.Context, std IO, o runOptions, ready *sandbox.Readiness) (e
 	}
 	defer func() { err = errors.Join(err, launcherError(p.close())) }()
 
-	cmd := p.command(std, o)
-	defer func() { err = errors.Join(err, launcherError(cmd.Close())) }()
+	cmd, tale := p.command(std, o), newTale(p, o)
+	defer func() {
+		err = errors.Join(err, launcherError(cmd.Close()))
+		tale.end(cmd.Exit)
+	}()
+	if err := nameFree(o.Name); err != nil { // one may have got it since
+		return launcherError(err)
+	}
+	cmd.Begun, signals.told = tale.begin, tale.signalled
 	if err := cmd.Start(ctx); err != nil {
 		return signals.instead(explainExec(p.plan, err))
 	}
 	if err := writeCID(o.CIDFile, p.lease.ID); err != nil {
 		return errors.Join(launcherError(err), kill(cmd))
+	}
+	std.served.sockets.Close() // they are the container's now
+	if o.notifier != nil && cmd.Executed() {
+		signals.notify(o.notifier, p.plan.Lifecycle.StopSignal)
+		o.notifier.executed(p.lease.Name)
 	}
 	if std.Front != nil {
 		return runOwner(std, cmd, signals)
@@ -136,6 +151,9 @@ func prepare(ctx context.Context, std IO, o runOptions, who identify) (p *prepar
 		in.Host, in.Image = p.host, p.image.Spec
 		p.plan, err = spec.Compile(in)
 	}
+	if err == nil {
+		err = o.notifier.possible(p.plan)
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.close(), p.giveBack())
 	}
@@ -161,6 +179,7 @@ func (p *prepared) giveBack() error {
 // command is the sandbox of a prepared plan.
 func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 	cmd := &sandbox.Cmd{Plan: p.plan, Lease: p.lease, Driver: p.host.Cgroup.Driver, Stdout: std.Out, Stderr: std.Err}
+	cmd.Sockets, cmd.Notify = o.sockets, o.notifier.pass
 	if o.Stdin {
 		cmd.Stdin = std.In
 	}

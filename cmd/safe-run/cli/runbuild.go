@@ -18,8 +18,11 @@ import (
 // runBuilder turns the occurrences of flags into runOptions.
 type runBuilder struct {
 	o runOptions
-	// flag is the one that is being read.
+	// flag is the one that is being read, the at-th of the command line.
 	flag string
+	at   int
+	// named are flags in place of those that asked for a volume without a name.
+	named map[int]string
 	// Files of variables come before the variables of the command line, in
 	// whatever order they were written, as in docker.
 	fileEnv, lineEnv []string
@@ -46,8 +49,8 @@ func buildRun(seen []occurrence, args []string) (runOptions, error) {
 	b.o.DetachKeys, _ = parseDetachKeys(defaultDetachKeys)
 	b.o.Layer.Origins = profiles.Origins{}
 	b.o.Request.Labels = map[string]string{}
-	for _, f := range seen {
-		b.flag = "--" + f.name
+	for i, f := range seen {
+		b.flag, b.at = "--"+f.name, i
 		if err := f.set(&b, f.value); err != nil {
 			return runOptions{}, b.fail(err)
 		}
@@ -82,7 +85,11 @@ func (b *runBuilder) finish() error {
 	maps.Copy(labels, b.o.Request.Labels)
 	b.o.Request.Labels = labels
 	b.o.Request.Terminal = b.o.TTY
+	b.settleVolumes()
 	if err := b.o.checkLife(); err != nil {
+		return err
+	}
+	if err := b.health(); err != nil {
 		return err
 	}
 	if b.swap == nil {
@@ -237,11 +244,11 @@ func (b *runBuilder) expose(value string) error {
 }
 
 func (b *runBuilder) volume(value string) error {
-	bind, err := parseVolume(value)
+	m, err := parseVolume(value)
 	if err != nil {
 		return err
 	}
-	return b.bind(bind)
+	return b.addMount(m)
 }
 
 func (b *runBuilder) mount(value string) error {
@@ -249,8 +256,15 @@ func (b *runBuilder) mount(value string) error {
 	if err != nil {
 		return err
 	}
-	if m.Tmpfs != nil {
+	return b.addMount(m)
+}
+
+func (b *runBuilder) addMount(m mount) error {
+	switch {
+	case m.Tmpfs != nil:
 		return b.addTmpfs(*m.Tmpfs)
+	case m.Volume != nil:
+		return b.addVolume(*m.Volume)
 	}
 	return b.bind(*m.Bind)
 }

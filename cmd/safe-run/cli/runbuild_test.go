@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,7 +44,7 @@ func TestEveryFlag(t *testing.T) {
 		"label-file":    {"-l k=w --label-file labels -l x=y", func(o runOptions) any { return o.Request.Labels }, "map[k:w x:y]"},
 		"init":          {"--init", func(o runOptions) any { return *o.Layer.Process.Init }, "true"},
 		"oom-score-adj": {"--oom-score-adj 500", func(o runOptions) any { return *o.Layer.Process.OOMScoreAdj }, "500"},
-		"volume":        {"-v .:/x:ro", func(o runOptions) any { return formatVolume(o.Request.Binds[0]) }, dir + ":/x:ro"},
+		"volume":        {"-v .:/x:ro -v data:/y:exec", func(o runOptions) any { return formatVolume(o.Request.Binds[0]) + formatNamed(o.Request.Volumes[0]) }, dir + ":/x:rodata:/y:rw,exec"},
 		"mount":         {"--mount type=tmpfs,target=/x --mount src=.,dst=/y,exec", func(o runOptions) any { return o.Layer.Mounts.Tmpfs[0].Path + formatVolume(o.Request.Binds[0]) }, "/x" + dir + ":/y:rw,exec"},
 		"tmpfs":         {"--tmpfs /x:size=1m", func(o runOptions) any { return formatTmpfs(o.Layer.Mounts.Tmpfs[0]) }, "/x:size=1MiB"},
 		"shm-size":      {"--shm-size 128m", func(o runOptions) any { return formatTmpfs(o.Layer.Mounts.Tmpfs[0]) }, "/dev/shm:size=128MiB"},
@@ -70,11 +71,13 @@ func TestEveryFlag(t *testing.T) {
 		"rm":            {"--rm", func(o runOptions) any { return *o.AutoRemove }, "true"},
 		"detach":        {"-d --restart always -e B=2 --env-file env --name n -m 1g", func(o runOptions) any { return o.Again }, "[--env=A=1 --env=B=2 --memory=1g -- img arg --memory]"},
 		"restart":       {"-d --restart on-failure:3", func(o runOptions) any { return o.Restart }, "{on-failure 3}"},
+		"sdnotify":      {"--sdnotify conmon", func(o runOptions) any { return o.SDNotify }, "runtime"},
 		"log-opt":       {"-d --log-opt max-size=1m --log-opt max-file=2", func(o runOptions) any { return o.Log }, "{1048576 2}"},
 		"log-driver":    {"--log-driver json-file", func(o runOptions) any { return o.Log }, "{0 0}"},
 		"quiet":         {"-q", func(o runOptions) any { return o.Quiet }, "true"},
 		"explain":       {"--explain", func(o runOptions) any { return o.Explain }, "true"},
 	}
+	maps.Copy(tests, healthFlags)
 	for _, f := range runFlags {
 		test, ok := tests[f.name]
 		if !ok {
@@ -97,13 +100,14 @@ func TestEveryFlag(t *testing.T) {
 
 // TestOrigins: what a flag sets in the policy names the flag.
 func TestOrigins(t *testing.T) {
-	o, err := parseRun(strings.Fields("-m 1g --memory-swap 2g --cap-add KILL --tmpfs /x --ulimit core=1 --egress internet --network bridge img"))
+	o, err := parseRun(strings.Fields("-m 1g --memory-swap 2g --cap-add KILL --tmpfs /x --ulimit core=1 --egress internet --network bridge --health-cmd x --health-interval 1s img"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, flag := range map[string]string{
 		"resources.memory": "--memory", "resources.swap": "--memory-swap", "process.capabilities[KILL]": "--cap-add",
 		"mounts.tmpfs[/x].size": "--tmpfs", "process.rlimits[core]": "--ulimit", "network.egress[internet]": "--egress",
+		"health.test": "--health-cmd", "health.interval": "--health-interval", "health.disabled": "--health-cmd",
 		"network.mode": "--network", "seccomp.addressFamilies[AF_INET]": "--network",
 	} {
 		if got := o.Layer.Origin(path).Source; got != "flag "+flag {
@@ -126,6 +130,10 @@ func TestRunErrors(t *testing.T) {
 		{"--memory-swap -1 img", "--memory-swap: -1 would be without a limit", "512m"},
 		{"--cap-add ALL img", "--cap-add ALL is refused: root in a container with every capability reaches nearly all code of the kernel", "NET_ADMIN"},
 		{"--cap-add NET_ADMN img", `--cap-add: unknown capability "NET_ADMN", did you mean "NET_ADMIN"?`, "capabilities(7)"},
+		{"--health-cmd= img", "--health-cmd: the command is empty", "text for the shell"},
+		{"--health-interval -1s img", `--health-interval: "-1s" is not a time span`, "10s"},
+		{"--health-retries -1 img", "--health-retries: -1 is not from 0 to 2147483647", ""},
+		{"--health-cmd x --no-healthcheck img", "--no-healthcheck runs no check, and --health-* says how to", "one of them"},
 		{"--oom-score-adj -5 img", "--oom-score-adj -5 is refused: the kernel would kill the host's other processes before this container", "--memory"},
 		{"--stop-signal SIGNOPE img", `--stop-signal: "SIGNOPE" is not a signal`, "SIGTERM"},
 		{"--stop-timeout -1 img", "--stop-timeout: -1 is not from 0 to 2147483647", ""},

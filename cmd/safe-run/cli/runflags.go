@@ -2,6 +2,8 @@ package cli
 
 import (
 	"github.com/spf13/pflag"
+
+	"github.com/safe-run/safe-run/profiles"
 )
 
 // group is a heading in the list of flags.
@@ -49,8 +51,8 @@ var runFlags = []runFlag{
 	{"init", "", "", groupProcess, "run a first process that forwards signals and reaps zombies", (*runBuilder).init},
 	{"oom-score-adj", "", "N", groupProcess, "how soon the kernel kills it when memory runs out, 0 to 1000", (*runBuilder).oomScoreAdj},
 
-	{"volume", "v", "HOST:CONTAINER[:ro,exec]", groupFiles, "mount a host directory or file; noexec unless exec is asked for", (*runBuilder).volume},
-	{"mount", "", "KEY=VALUE,...", groupFiles, "the same in long: type=bind,source=,target=,readonly or type=tmpfs,target=,tmpfs-size=", (*runBuilder).mount},
+	{"volume", "v", "[HOST|NAME:]CONTAINER[:ro,exec]", groupFiles, "mount a host directory or file, or a volume by its name; noexec unless exec is asked for", (*runBuilder).volume},
+	{"mount", "", "KEY=VALUE,...", groupFiles, "the same in long: type=bind|volume,source=,target=,readonly or type=tmpfs,target=,tmpfs-size=", (*runBuilder).mount},
 	{"tmpfs", "", "DIR[:size=64m,mode=1777]", groupFiles, "writable memory at DIR", (*runBuilder).tmpfs},
 	{"shm-size", "", "SIZE", groupFiles, "size of /dev/shm", (*runBuilder).shmSize},
 
@@ -80,6 +82,14 @@ var runFlags = []runFlag{
 	{"restart", "", "POLICY", groupLife, "with -d, start it again when it ends: no, on-failure[:MAX], always or unless-stopped", (*runBuilder).restart},
 	{"log-opt", "", "max-size=SIZE", groupLife, "with -d, size of a file of the log, and how many there are: max-size=10m, max-file=3", (*runBuilder).logOpt},
 	{"log-driver", "", "json-file", "", "", (*runBuilder).logDriver},
+	{"health-cmd", "", "COMMAND", groupLife, "with -d, what a shell of the container runs to see whether it does its work, in place of the image's", (*runBuilder).healthCmd},
+	{"health-interval", "", "TIME", groupLife, "time between two checks (default 30s)", healthTime(func(h *profiles.Health) **profiles.Duration { return &h.Interval })},
+	{"health-timeout", "", "TIME", groupLife, "how long a check may take (default 30s)", healthTime(func(h *profiles.Health) **profiles.Duration { return &h.Timeout })},
+	{"health-retries", "", "N", groupLife, "how many checks in a row fail before it is unhealthy (default 3)", (*runBuilder).healthRetries},
+	{"health-start-period", "", "TIME", groupLife, "time after the start in which a check may fail", healthTime(func(h *profiles.Health) **profiles.Duration { return &h.StartPeriod })},
+	{"health-start-interval", "", "TIME", groupLife, "time between two checks until then (default 5s)", healthTime(func(h *profiles.Health) **profiles.Duration { return &h.StartInterval })},
+	{"no-healthcheck", "", "", groupLife, "run no check, whatever the image says", (*runBuilder).noHealthcheck},
+	{"sdnotify", "", "WHEN", groupLife, "under systemd, when it is ready: runtime (it runs), container (it says so), healthy, or ignore (default runtime)", (*runBuilder).sdnotify},
 	{"rm", "", "", groupLife, "remove the container when it ends; always so without -d", (*runBuilder).remove},
 	{"explain", "", "", groupLife, "say what is refused the moment it happens, and all of it at the end", toggle(func(b *runBuilder) *bool { return &b.o.Explain })},
 	{"quiet", "q", "", groupLife, "do not say how the container ended", toggle(func(b *runBuilder) *bool { return &b.o.Quiet })},

@@ -35,6 +35,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir+"/home")
 			env.Setenv(testEtc, env.WorkDir+"/etc")
 			env.Setenv("SAFE_RUN_LEDGER", env.WorkDir+"/ledger")
+			env.Setenv("SAFE_RUN_VOLUMES", env.WorkDir+"/volumes")
 			return nil
 		},
 		RequireExplicitExec: true,

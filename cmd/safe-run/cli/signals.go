@@ -31,6 +31,8 @@ type signals struct {
 	cmd     signalled
 	cancel  context.CancelFunc
 	pending syscall.Signal // came before the first process did
+	asked   func(sig syscall.Signal)
+	told    func(sig syscall.Signal) // called once one was passed on
 }
 
 // others lists the signals that go to the container beside the first: all but
@@ -85,7 +87,7 @@ func (s *signals) pass(sig syscall.Signal) {
 	case s.cmd != nil && sig == syscall.SIGTSTP:
 		suspend(s.cmd)
 	case s.cmd != nil:
-		_ = s.cmd.Signal(sig)
+		s.send(sig)
 	default:
 		for _, end := range endingSignals {
 			if sig == end {
@@ -102,8 +104,25 @@ func (s *signals) forward(cmd signalled) {
 	defer s.mu.Unlock()
 	s.cmd = cmd
 	if s.pending != 0 {
-		_ = cmd.Signal(s.pending)
+		s.send(s.pending) // it came when the start was over
 	}
+}
+
+// send sends a signal, and tells who wants to know of it; s.mu is held.
+func (s *signals) send(sig syscall.Signal) {
+	if s.asked != nil {
+		s.asked(sig)
+	}
+	if s.cmd.Signal(sig) == nil && s.told != nil {
+		s.told(sig)
+	}
+}
+
+// notify has n told of signals that end the container; stop is its own.
+func (s *signals) notify(n *notifier, stop string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = func(sig syscall.Signal) { n.asked(sig, stop) }
 }
 
 // suspend is Ctrl-Z without a terminal of the container's own: everything in

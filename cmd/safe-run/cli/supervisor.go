@@ -16,6 +16,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -37,10 +38,15 @@ type supervisor struct {
 	given atomic.Int32 // the signal for which the start is given up
 
 	told bool // the front knows that the program has started
+	made bool // that the container was made has been told
+
+	keeping sync.WaitGroup // see keepPlan
 
 	mu      sync.Mutex
 	cmd     *sandbox.Cmd // nil between two runs
+	watch   *watch       // checks it; nil where there is nothing to check
 	stopped bool         // it is to stay ended
+	ordered bool         // by a signal, as when the host is shut down, and by no person
 	wake    chan struct{}
 	stopSig syscall.Signal
 	grace   time.Duration
@@ -53,11 +59,15 @@ func supervise(ctx context.Context, std IO, o runOptions, ready *sandbox.Readine
 	defer cancel()
 	s.catch(cancel)
 	go s.watchFront(cancel)
-	if err := s.open(); err != nil {
+	err := s.o.serve(std.served)
+	if err == nil {
+		err = s.open()
+	}
+	if err != nil {
 		ready.Cancel()
 		return launcherError(err)
 	}
-	err := s.live(ctx, ready)
+	err = s.live(ctx, ready)
 	sig := s.given.Load()
 	switch {
 	case s.told:
@@ -78,7 +88,7 @@ func (s *supervisor) catch(cancel context.CancelFunc) {
 				s.given.CompareAndSwap(0, int32(sig.(syscall.Signal)))
 				cancel()
 			}
-			s.stop(nil, false)
+			s.shutDown()
 		}
 	}()
 }
@@ -114,6 +124,8 @@ func (s *supervisor) open() (err error) {
 // take has what the ledger knows of its own.
 func (s *supervisor) take(c ledger.Container) {
 	s.o.Name, s.o.Restart, s.o.Log, s.o.AutoRemove = c.Name, c.Restart, c.Log, new(c.AutoRemove)
+	s.o.knowVolumes(c)
+	s.o.changed(c.Limits)
 }
 
 // live runs the container until it is not started again.
@@ -133,7 +145,7 @@ func (s *supervisor) live(ctx context.Context, ready *sandbox.Readiness) error {
 		s.hub.ended(end)
 		select {
 		case <-s.wake:
-			end.Status, end.Stopped = ledger.Exited, s.isStopped()
+			end.Status, end.Stopped = ledger.Exited, s.byPerson()
 			return s.finish(end)
 		case <-time.After(s.back.pause(time.Since(begun))):
 		}
@@ -164,7 +176,7 @@ func (s *supervisor) once(ctx context.Context, ready *sandbox.Readiness, restart
 			failed := launcherError(err)
 			end.ExitCode, end.Cause, end.Hint = exitCode(failed, exitLauncher), failed.Error(), problem.HintOf(failed)
 		}
-		end.Stopped = s.isStopped()
+		end.Stopped = s.byPerson()
 	}()
 	p, err := prepare(ctx, s.std, s.o, taker(ready))
 	if err != nil {
@@ -180,6 +192,9 @@ func (s *supervisor) once(ctx context.Context, ready *sandbox.Readiness, restart
 	}
 	p = &prepared{image: p.image} // what it was made from is not needed any more
 	exit, err := s.attend(cmd, restarts)
+	end.Health = s.lookAway()
+	s.tellEnd(cmd.Exit)
+	s.keeping.Wait()
 	err = errors.Join(explainExec(cmd.Plan, err), cmd.Close())
 	end.ExitCode, end.OOMKilled = exit.Code, exit.Cause == sandbox.CauseOOM
 	end.Cause, end.Hint = exit.Explain()
@@ -207,13 +222,18 @@ func (s *supervisor) start(ctx context.Context, cmd *sandbox.Cmd) error {
 		}
 		return err
 	}
+	s.tellStart()
 	s.hold(cmd)
 	if s.isStopped() { // while it was being started
 		s.stop(nil, false)
 	}
 	pid, begun := cmd.Pid()
 	state := ledger.State{Status: ledger.Running, Pid: pid, PidStart: begun, Started: time.Now().UTC()}
+	if cmd.Plan.Lifecycle.Health != nil {
+		state.Health = ledger.HealthStarting
+	}
 	err := s.entry.SetState(state)
+	s.lookAfter(cmd.Plan.Lifecycle.Health, time.Now())
 	if err == nil && len(cmd.Ports) > 0 {
 		err = s.book.Update(s.order.ID, func(c *ledger.Container) error {
 			c.Ports = portTexts(cmd.Ports)
@@ -221,12 +241,17 @@ func (s *supervisor) start(ctx context.Context, cmd *sandbox.Cmd) error {
 		})
 	}
 	if err == nil {
+		s.o.notifier.executed(s.entry.Name)
 		err = s.tell()
 	}
 	if err != nil {
+		s.lookAway()
 		s.hold(nil)
-		return errors.Join(err, kill(cmd))
+		err = errors.Join(err, kill(cmd))
+		s.tellEnd(cmd.Exit)
+		return err
 	}
+	s.keepPlan(cmd)
 	return nil
 }
 
@@ -238,16 +263,12 @@ func portTexts(ports []spec.Port) (out []string) {
 	return out
 }
 
-// settledAfter is when a container has run for so long that what its start took is
-// given back; a short one need not wait for it.
-const settledAfter = time.Second
-
 // attend waits for the container's end.
 func (s *supervisor) attend(cmd *sandbox.Cmd, restarts int) (sandbox.Exit, error) {
 	_ = os.Chdir("/") // keeps no file system busy
-	slim := time.AfterFunc(settledAfter, sandbox.Slim)
+	s.hub.settler.after(settledAfter)
 	exit, err := cmd.Wait()
-	slim.Stop()
+	s.hub.settler.rouse()
 	s.hold(nil)
 	s.hub.drain()
 	return exit, err
@@ -282,7 +303,11 @@ func (s *supervisor) giveUp() error {
 		s.entry.Unlisten()
 	}
 	if !s.order.Adopt {
-		return s.entry.Remove()
+		err := s.entry.Remove()
+		if s.made {
+			s.book.Emit(s.entry.Event(event.Destroy))
+		}
+		return errors.Join(err, sandbox.RemoveAnonymous(state.DefaultRoot, s.entry.Container))
 	}
 	return errors.Join(s.entry.SetState(s.first), s.entry.Close())
 }
@@ -300,6 +325,7 @@ func (s *supervisor) finish(end ledger.State) error {
 	s.hub.flush()
 	if c.AutoRemove {
 		err = errors.Join(err, s.entry.Remove())
+		s.book.Emit(c.Event(event.Destroy))
 	} else {
 		err = errors.Join(err, s.entry.Close())
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/containerd/console"
 
 	"github.com/safe-run/safe-run/sandbox/ledger"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -29,6 +30,7 @@ func (s *supervisor) serve(listener *net.UnixListener) {
 
 // answer does what one client wants.
 func (s *supervisor) answer(conn *net.UnixConn) {
+	s.hub.settler.work()
 	_ = conn.SetReadDeadline(time.Now().Add(requestPatience))
 	kind, data, err := readFrame(conn)
 	var r request
@@ -39,6 +41,7 @@ func (s *supervisor) answer(conn *net.UnixConn) {
 	_ = conn.SetReadDeadline(time.Time{})
 	switch r.Verb {
 	case "attach":
+		s.book.Emit(s.about().Event(event.Attach))
 		s.listen(s.hub.add(conn, true))
 	case "wait":
 		s.listen(s.hub.add(conn, false))
@@ -57,6 +60,14 @@ func (s *supervisor) answer(conn *net.UnixConn) {
 			return
 		}
 		_ = writeFrame(conn, frameRequest, nil)
+	case "health":
+		defer conn.Close()
+		check, err := s.checkNow()
+		if err != nil {
+			_, _ = conn.Write(frameOf(frameFailure, failure{Error: err.Error(), Hint: problem.HintOf(err)}))
+			return
+		}
+		_, _ = conn.Write(frameOf(frameHealth, check))
 	default:
 		_, _ = conn.Write(frameOf(frameFailure, failure{Error: "the supervisor is of another version"}))
 		conn.Close()
@@ -73,6 +84,10 @@ func (s *supervisor) listen(c *client) {
 		}
 		switch kind {
 		case frameStdin:
+			if len(data) == 0 {
+				s.hub.endInput()
+				continue
+			}
 			_ = s.hub.typed(data)
 		case frameSize:
 			var size termSize

@@ -13,12 +13,7 @@ import (
 // enter writes the container into the ledger, when it is not there yet, and
 // checks that it still is what it was otherwise.
 func (s *supervisor) enter(p *prepared) error {
-	c := ledger.Container{
-		ID: s.order.ID, Name: s.o.Name, Created: time.Now().UTC(), Image: p.plan.Image.Reference, ImageDigest: p.plan.Image.Digest,
-		Command: sandbox.Program(p.plan), Profile: p.plan.Profile, Labels: s.o.Request.Labels, Restart: s.o.Restart,
-		AutoRemove: s.o.AutoRemove != nil && *s.o.AutoRemove, Terminal: s.o.TTY, OpenStdin: s.o.Stdin,
-		StopSignal: p.plan.Lifecycle.StopSignal, StopTimeout: p.plan.Lifecycle.StopTimeout, Log: s.o.Log, Args: s.o.Again,
-	}
+	c := recordOf(s.order.ID, s.o, p)
 	s.stopSig, s.grace = stopSignal(c.StopSignal), c.StopTimeout
 	if s.entry != nil {
 		if was := s.entry.ImageDigest; was != "" && was != c.ImageDigest {
@@ -38,6 +33,17 @@ func (s *supervisor) enter(p *prepared) error {
 	return s.begin()
 }
 
+// recordOf is what the ledger is to know of a container that o asks for.
+func recordOf(id string, o runOptions, p *prepared) ledger.Container {
+	return ledger.Container{
+		ID: id, Name: o.Name, Created: time.Now().UTC(), Image: p.plan.Image.Reference, ImageDigest: p.plan.Image.Digest,
+		Command: sandbox.Program(p.plan), Profile: p.plan.Profile, Labels: o.Request.Labels, Restart: o.Restart,
+		AutoRemove: o.AutoRemove != nil && *o.AutoRemove, Terminal: o.TTY, OpenStdin: o.Stdin,
+		StopSignal: p.plan.Lifecycle.StopSignal, StopTimeout: p.plan.Lifecycle.StopTimeout, Log: o.Log, Args: o.Again,
+		Volumes: sandbox.LedgerVolumes(p.plan),
+	}
+}
+
 // begin opens the log and the control socket.
 func (s *supervisor) begin() error {
 	log, err := ledger.OpenLog(s.entry.LogDir(), s.entry.Log)
@@ -49,6 +55,7 @@ func (s *supervisor) begin() error {
 		return errors.Join(err, log.Close())
 	}
 	s.hub = newHub(log)
+	s.firstClient()
 	go s.serve(listener)
 	return nil
 }

@@ -19,6 +19,7 @@ const (
 	frameSignal  = 'K' // JSON: a signal's number
 	frameEnd     = 'E' // JSON: how the container ended
 	frameFailure = 'F' // JSON: why what the client wants is not done
+	frameHealth  = 'H' // JSON: what a check of health said
 )
 
 // maxFrame bounds a frame that is read.
@@ -64,7 +65,7 @@ func readFrame(r io.Reader) (kind byte, data []byte, err error) {
 
 // request is what a client of the control socket wants.
 type request struct {
-	// Verb is "attach", "stop", "signal" or "wait".
+	// Verb is "attach", "stop", "signal", "wait" or "health".
 	Verb string `json:"verb"`
 	// Grace is the time until SIGKILL in milliseconds; nil: the container's own.
 	Grace  *int64 `json:"grace,omitempty"`

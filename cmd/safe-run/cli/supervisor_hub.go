@@ -15,6 +15,7 @@ import (
 // and what they type to the container.
 type hub struct {
 	log         *ledger.Log
+	settler     settler
 	out, err    *ledger.Stream
 	copied      chan struct{} // closed when a terminal's output has ended
 	mu          sync.Mutex
@@ -110,6 +111,7 @@ type output struct {
 
 // Write implements io.Writer; it never fails.
 func (o *output) Write(p []byte) (int, error) {
+	o.hub.settler.work()
 	_, _ = o.log.Write(p)
 	if o.hub.watched() {
 		for rest := p; len(rest) > 0; {
@@ -166,6 +168,15 @@ func (h *hub) typed(data []byte) error {
 	}
 	_, err := to.Write(data)
 	return err
+}
+
+// endInput is the end of what the container reads, unless it has a terminal.
+func (h *hub) endInput() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.input != nil && h.master == nil {
+		h.input.Close()
+	}
 }
 
 // drain waits for the last of the output of a container that has ended.

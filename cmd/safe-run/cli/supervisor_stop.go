@@ -35,6 +35,22 @@ func (s *supervisor) isStopped() bool {
 	return s.stopped
 }
 
+// byPerson says that a person ended it, and that it stays so at the next boot.
+func (s *supervisor) byPerson() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped && !s.ordered
+}
+
+// shutDown is stop for a signal to the supervisor, which the host's service
+// manager sends when it shuts the host down.
+func (s *supervisor) shutDown() {
+	s.mu.Lock()
+	s.ordered = s.ordered || !s.stopped
+	s.mu.Unlock()
+	s.stop(nil, false)
+}
+
 // stop ends the container for good: its stop signal, and SIGKILL when grace,
 // or its own time, is over.
 func (s *supervisor) stop(grace *time.Duration, now bool) {
@@ -48,17 +64,29 @@ func (s *supervisor) stop(grace *time.Duration, now bool) {
 	if cmd == nil {
 		return
 	}
+	s.o.notifier.stopping()
 	wait := s.grace
 	if grace != nil {
 		wait = *grace
 	}
-	end := func() { _ = cmd.Signal(sigKill); _ = cmd.Thaw() }
 	if now || wait <= 0 {
-		end()
+		s.end()
 		return
 	}
-	_ = cmd.Signal(s.stopSig)
-	time.AfterFunc(wait, end)
+	_ = s.send(s.stopSig)
+	time.AfterFunc(wait, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.cmd == cmd {
+			s.end()
+		}
+	})
+}
+
+// end kills the container; s.mu is held.
+func (s *supervisor) end() {
+	_ = s.send(sigKill)
+	_ = s.cmd.Thaw()
 }
 
 // signal passes a signal on. One that is sent to end the container counts as
@@ -77,7 +105,7 @@ func (s *supervisor) signal(sig syscall.Signal) error {
 	if s.cmd == nil {
 		return os.ErrProcessDone
 	}
-	err := s.cmd.Signal(sig)
+	err := s.send(sig)
 	if sig == sigKill {
 		_ = s.cmd.Thaw()
 	}

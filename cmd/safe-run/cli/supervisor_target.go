@@ -54,6 +54,9 @@ func locate(ref string) (target, error) {
 	return t, nil
 }
 
+// errDone says that nothing was done, and that this is as it should be.
+var errDone = errors.New("nothing to do")
+
 // forEach does something to each container that is named, and prints the names
 // of those that it was done to.
 func (a *app) forEach(done string, refs []string, do func(ref string) error) error {
@@ -61,7 +64,9 @@ func (a *app) forEach(done string, refs []string, do func(ref string) error) err
 	names := []string{}
 	for _, ref := range refs {
 		if err := do(ref); err != nil {
-			errs = append(errs, asRoot(err))
+			if !errors.Is(err, errDone) {
+				errs = append(errs, asRoot(err))
+			}
 			continue
 		}
 		names = append(names, ref)

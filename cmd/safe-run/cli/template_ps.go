@@ -18,6 +18,7 @@ type psLine struct {
 	Status     string
 	Names      string
 	Labels     string
+	Mounts     string
 	Profile    string
 
 	labels map[string]string
@@ -33,7 +34,7 @@ func psLines(rows []row, o psOptions, id func(string) string) []psLine {
 		l := psLine{
 			ID: id(r.ID), Image: r.Image, Command: quoteCommand(r.Command, o.whole), Names: r.Name, Profile: r.Profile,
 			CreatedAt: r.Created.Local().Format("2006-01-02 15:04:05 -0700 MST"), RunningFor: age(time.Since(r.Created)) + " ago",
-			Ports: strings.Join(r.Ports, ", "), State: string(r.Status), Status: r.describe(), labels: r.Labels,
+			Ports: strings.Join(r.Ports, ", "), Mounts: strings.Join(r.Mounts, ","), State: string(r.Status), Status: r.describe(), labels: r.Labels,
 		}
 		var labels []string
 		for name, value := range r.Labels {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/safe-run/safe-run/sandbox/ledger"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -46,6 +47,7 @@ func (a *app) attachVerb() *cobra.Command {
 type attachment struct {
 	keys         []byte
 	input, proxy bool
+	once         bool // the end of the input is the container's, too
 
 	std   IO
 	conn  *net.UnixConn
@@ -118,7 +120,12 @@ func (at *attachment) relay(t target) error {
 		if at.local != nil {
 			typed.keys, typed.found = at.keys, func() { detached <- struct{}{} }
 		}
-		go func() { _, _ = io.Copy(typed, at.std.In) }()
+		go func() {
+			_, err := io.Copy(typed, at.std.In)
+			if at.once && err == nil {
+				_ = writeFrame(at.conn, frameStdin, nil)
+			}
+		}()
 	}
 	if at.proxy {
 		at.passSignals()
@@ -128,6 +135,7 @@ func (at *attachment) relay(t target) error {
 	select {
 	case <-detached:
 		at.restore()
+		t.tell(event.Detach)
 		fmt.Fprintf(at.std.Err, "\ndetached: the container goes on; `safe-run attach %s` returns to it\n", t.Name)
 		return nil
 	case err := <-ended:
@@ -141,9 +149,44 @@ func (at *attachment) passSignals() {
 	signal.Notify(caught, endingSignals...)
 	go func() {
 		for sig := range caught {
-			_, _ = at.conn.Write(frameOf(frameSignal, int(sig.(syscall.Signal))))
+			at.signal(sig)
 		}
 	}()
+}
+
+// signal gives the container a signal.
+func (at *attachment) signal(sig os.Signal) {
+	_, _ = at.conn.Write(frameOf(frameSignal, int(sig.(syscall.Signal))))
+}
+
+// handedOver makes a connection of which a supervisor gets the other end.
+func handedOver() (*net.UnixConn, *os.File, error) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	mine, theirs := os.NewFile(uintptr(fds[0]), "attached"), os.NewFile(uintptr(fds[1]), "supervisor")
+	defer mine.Close()
+	conn, err := connOf(mine)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn, theirs, nil
+}
+
+// connOf is a connection from its descriptor.
+func connOf(f *os.File) (*net.UnixConn, error) {
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	conn, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, errors.New("it is no unix socket")
+	}
+	return conn, nil
 }
 
 // output writes what the container writes, until it has ended.

@@ -9,6 +9,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec/event"
 )
 
 // gcVerb is `safe-run gc`.
@@ -23,10 +24,11 @@ func (a *app) gcVerb() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			removed, err := sandbox.CollectAll(state.DefaultRoot)
 			swept, died, serr := sweep()
+			volumes, verr := sandbox.CollectVolumes(state.DefaultRoot)
 			for _, c := range swept {
 				removed = append(removed, sandbox.Collected{ID: c.ID, Name: c.Name})
 			}
-			err = asRoot(errors.Join(err, serr))
+			err = asRoot(errors.Join(err, serr, verr))
 			if a.format == formatJSON {
 				return errors.Join(err, writeJSON(a.std.Out, orEmpty(removed)))
 			}
@@ -35,6 +37,9 @@ func (a *app) gcVerb() *cobra.Command {
 			}
 			for _, c := range died {
 				fmt.Fprintf(a.std.Out, "dead: %s (%.12s)\n", printable(c.Name), c.ID)
+			}
+			for _, name := range volumes {
+				fmt.Fprintf(a.std.Out, "removed volume %s\n", printable(name))
 			}
 			return err
 		},
@@ -47,5 +52,11 @@ func sweep() (removed, died []ledger.Container, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return book.Sweep()
+	removed, died, err = book.Sweep()
+	for _, c := range removed {
+		if c.AutoRemove { // others that go have never been told of
+			book.Emit(c.Event(event.Destroy))
+		}
+	}
+	return removed, died, err
 }

@@ -104,11 +104,14 @@ func inspect(ref string) (inspection, error) {
 		}
 		return inspection{}, notKept
 	case live == nil:
-		return inspectKept(known, how), nil
+		i := inspectKept(kept, known, how)
+		i.addChecks(kept.Health(known.ID))
+		return i, nil
 	case notKept != nil:
 		return inspectLive(live)
 	}
 	i, err := inspectLive(live)
 	i.addKept(known, how)
+	i.addChecks(kept.Health(known.ID))
 	return i, err
 }

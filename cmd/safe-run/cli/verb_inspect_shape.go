@@ -41,8 +41,6 @@ type inspectedState struct {
 	Health                                       *inspectedHealth `json:",omitempty"`
 }
 
-type inspectedHealth struct{ Status string }
-
 type inspectedHost struct {
 	NetworkMode    string
 	PortBindings   map[string][]inspectedPort
@@ -69,8 +67,11 @@ type inspectedRestart struct {
 }
 
 type inspectedMount struct {
-	Type, Source, Destination, Mode string
-	RW                              bool
+	Type                      string
+	Name                      string `json:",omitempty"`
+	Source, Destination, Mode string
+	Driver                    string `json:",omitempty"`
+	RW                        bool
 }
 
 type inspectedPort struct {
@@ -85,6 +86,7 @@ type inspectedConfig struct {
 	Labels                            map[string]string
 	StopSignal                        string
 	StopTimeout                       int
+	Healthcheck                       *inspectedCheck `json:",omitempty"`
 }
 
 type inspectedNetwork struct {
@@ -141,7 +143,8 @@ func (i *inspection) describe(plan *spec.Plan) {
 	i.Config.User = fmt.Sprintf("%d:%d", p.User.UID, p.User.GID)
 	i.Config.Tty, i.Config.Env, i.Config.Labels = p.Terminal, p.Env, oci.Annotations
 	i.Config.StopSignal, i.Config.StopTimeout = plan.Lifecycle.StopSignal, int(plan.Lifecycle.StopTimeout/time.Second)
-	i.Mounts = mountsOf(oci.Mounts)
+	i.Config.Healthcheck = checkOf(plan.Lifecycle.Health)
+	i.Mounts = mountsOf(oci.Mounts, plan.Volumes)
 	i.NetworkSettings.Ports = bindings(plan.Network.Publish)
 	i.HostConfig = hostConfig(plan)
 	i.SafeRun = inspectedPolicy{
@@ -179,15 +182,30 @@ func hostConfig(plan *spec.Plan) inspectedHost {
 }
 
 // mountsOf leaves the kernel's own filesystems out, as docker does.
-func mountsOf(mounts []specs.Mount) []inspectedMount {
+func mountsOf(mounts []specs.Mount, volumes []spec.VolumeUse) []inspectedMount {
 	out := []inspectedMount{}
 	for _, m := range mounts {
 		if m.Type != "bind" && m.Type != "tmpfs" || m.Destination == "/dev" {
 			continue
 		}
-		out = append(out, inspectedMount{
+		mount := inspectedMount{
 			Type: m.Type, Source: m.Source, Destination: m.Destination,
 			Mode: strings.Join(m.Options, ","), RW: !slices.Contains(m.Options, "ro"),
+		}
+		if i := slices.IndexFunc(volumes, func(v spec.VolumeUse) bool { return v.Destination == m.Destination }); i >= 0 {
+			mount.Type, mount.Name, mount.Driver = "volume", volumes[i].Name, "local"
+		}
+		out = append(out, mount)
+	}
+	return out
+}
+
+// keptMounts are the mounts that the ledger knows of.
+func keptMounts(c ledger.Container) []inspectedMount {
+	out := []inspectedMount{}
+	for _, v := range c.Volumes {
+		out = append(out, inspectedMount{
+			Type: "volume", Name: v.Name, Driver: "local", Source: v.Source, Destination: v.Destination, RW: !v.ReadOnly,
 		})
 	}
 	return out
@@ -207,19 +225,25 @@ func bindings(ports []spec.Port) map[string][]inspectedPort {
 	return out
 }
 
-// inspectKept describes a container that does not run: of its plan nothing is
-// kept.
-func inspectKept(c ledger.Container, s ledger.State) inspection {
-	i := inspection{Platform: "linux", ID: c.ID, Created: c.Created, Image: c.ImageDigest, Mounts: []inspectedMount{}}
+// inspectKept describes a container that does not run, by the plan that it ran
+// with. Where none can be read, less is known.
+func inspectKept(book *ledger.Ledger, c ledger.Container, s ledger.State) inspection {
+	i := inspection{Platform: "linux", ID: c.ID, Image: c.ImageDigest, Mounts: keptMounts(c)}
 	i.setCommand(c.Command, false)
 	i.Config.Image, i.Config.StopSignal, i.Config.StopTimeout = c.Image, c.StopSignal, int(c.StopTimeout/time.Second)
 	i.HostConfig.Runtime, i.SafeRun.Profile = "safe-run", c.Profile
+	if plan, err := sandbox.KeptPlan(book, c); err == nil {
+		i.setCommand(plan.OCI.Process.Args, plan.Lifecycle.Init)
+		i.describe(plan)
+	}
+	i.NetworkSettings.Ports = bindings(nil) // nothing listens
 	i.addKept(c, s)
 	return i
 }
 
 // addKept adds what the ledger knows.
 func (i *inspection) addKept(c ledger.Container, s ledger.State) {
+	i.Created = c.Created // not only of this run
 	i.Name, i.Config.Labels, i.Config.Tty, i.Config.OpenStdin = "/"+c.Name, c.Labels, c.Terminal, c.OpenStdin
 	i.RestartCount, i.HostConfig.AutoRemove = s.Restarts, c.AutoRemove
 	i.HostConfig.RestartPolicy = inspectedRestart{Name: c.Restart.Policy, MaximumRetryCount: c.Restart.Max}
@@ -233,6 +257,6 @@ func (i *inspection) addKept(c ledger.Container, s ledger.State) {
 	to.Restarting, to.Dead = s.Status == ledger.Restarting, s.Status == ledger.Dead
 	to.StartedAt, to.FinishedAt = s.Started, s.Finished
 	if s.Health != "" {
-		to.Health = &inspectedHealth{s.Health}
+		to.Health = &inspectedHealth{Status: s.Health, Log: []inspectedResult{}}
 	}
 }

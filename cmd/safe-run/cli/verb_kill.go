@@ -11,6 +11,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -64,6 +65,9 @@ func parseSignal(text string) (syscall.Signal, error) {
 // name.
 func (t target) kill(sig syscall.Signal) error {
 	if t.foreground {
+		if sig == sigKill { // other signals the launcher tells of itself
+			t.tell(event.Kill, "signal", "9")
+		}
 		return sandbox.Signal(state.DefaultRoot, t.ID, sig)
 	}
 	if t.state.Status != ledger.Running && t.state.Status != ledger.Paused && t.state.Status != ledger.Restarting {

@@ -73,9 +73,10 @@ func completeAllRunning(cmd *cobra.Command, _ []string, word string) ([]string, 
 // liveVerbs are the verbs about containers that run, beside exec.
 func (a *app) liveVerbs() []*cobra.Command {
 	return []*cobra.Command{
-		a.pauseVerb(), a.unpauseVerb(), a.topVerb(), a.statsVerb(), a.inspectVerb(), a.portVerb(), a.updateVerb(), a.renameVerb(), a.denialsVerb(),
+		a.pauseVerb(), a.unpauseVerb(), a.topVerb(), a.statsVerb(), a.inspectVerb(), a.portVerb(), a.updateVerb(), a.renameVerb(), a.cpVerb(),
+		a.diffVerb(), a.denialsVerb(),
 	}
 }
 
 // liveVerbNames are their names.
-var liveVerbNames = []string{"pause", "unpause", "top", "stats", "inspect", "port", "update", "rename", "denials"}
+var liveVerbNames = []string{"pause", "unpause", "top", "stats", "inspect", "port", "update", "rename", "cp", "diff", "denials"}

@@ -29,7 +29,7 @@ func (a *app) psVerb() *cobra.Command {
 	f.BoolVar(&o.whole, "no-trunc", false, "print ids and commands in full")
 	f.BoolVarP(&o.latest, "latest", "l", false, "the newest only, whether it runs or not")
 	f.IntVarP(&o.last, "last", "n", -1, "the `N` newest, whether they run or not")
-	filters := f.StringArray("filter", nil, "only those that match `KEY=VALUE`: name, id, status, label, exited or ancestor")
+	filters := f.StringArray("filter", nil, "only those that match `KEY=VALUE`: name, id, status, label, exited, ancestor, volume or health")
 	f.Lookup("filter").Shorthand = "f"
 	cmd.RunE = func(*cobra.Command, []string) (err error) {
 		if o.filter, err = parseFilters(*filters); err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +14,7 @@ import (
 type psFilter map[string][]string
 
 // psFilters are the keys there are.
-var psFilters = []string{"name", "id", "status", "label", "exited", "ancestor"}
+var psFilters = []string{"name", "id", "status", "label", "exited", "ancestor", "restart-policy", "health", "volume"}
 
 func parseFilters(filters []string) (psFilter, error) {
 	out := psFilter{}
@@ -32,10 +33,21 @@ func parseFilters(filters []string) (psFilter, error) {
 		if key == "status" && !slices.Contains(statuses, value) {
 			return nil, problem.New("write one of "+strings.Join(statuses, ", "), "--filter: there is no status %.60q", value)
 		}
+		healths := []string{ledger.HealthStarting, ledger.HealthHealthy, ledger.HealthUnhealthy, noHealth}
+		if key == "health" && !slices.Contains(healths, value) {
+			return nil, problem.New("write one of "+strings.Join(healths, ", "), "--filter: there is no health %.60q", value)
+		}
+		policies := []string{restartNo, restartOnFailure, restartAlways, restartUnlessStopped}
+		if key == "restart-policy" && !slices.Contains(policies, value) {
+			return nil, problem.New("write one of "+strings.Join(policies, ", "), "--filter: there is no restart policy %.60q", value)
+		}
 		out[key] = append(out[key], value)
 	}
 	return out, nil
 }
+
+// noHealth is the health of a container without a check, in filters.
+const noHealth = "none"
 
 // match says whether a container is asked for: one value of each key must be
 // its, and every label.
@@ -67,6 +79,12 @@ func (r row) matches(key, value string) bool {
 	case "exited":
 		code, _ := strconv.Atoi(value) // checked when it was read
 		return (r.Status == ledger.Exited || r.Status == ledger.Dead) && r.ExitCode == code
+	case "health":
+		return r.Health == value || r.Health == "" && value == noHealth
+	case "restart-policy":
+		return cmp.Or(r.Restart, restartNo) == value && !r.Foreground
+	case "volume":
+		return slices.Contains(r.Mounts, value)
 	case "ancestor":
 		image, _, _ := strings.Cut(r.Image, "@")
 		return r.Image == value || image == value || image == value+":latest"

@@ -10,7 +10,7 @@ import (
 
 func TestFilters(t *testing.T) {
 	rows := []row{
-		{ID: "aa1", Name: "web-1", Image: "nginx:latest", Status: ledger.Running, Labels: map[string]string{"kind": "web", "team": "x"}},
+		{ID: "aa1", Name: "web-1", Image: "nginx:latest", Status: ledger.Running, Labels: map[string]string{"kind": "web", "team": "x"}, Health: "healthy"},
 		{ID: "aa2", Name: "web-2", Image: "nginx:1", Status: ledger.Exited, ExitCode: 3, Labels: map[string]string{"kind": "web"}},
 		{ID: "bb3", Name: "job", Image: "app@sha256:0", Status: ledger.Dead, ExitCode: 137},
 	}
@@ -27,6 +27,8 @@ func TestFilters(t *testing.T) {
 		"name=web exited=3 status=exited": "web-2",
 		"ancestor=nginx":                  "web-1",
 		"ancestor=app":                    "job",
+		"health=healthy":                  "web-1",
+		"health=none health=unhealthy":    "web-2 job",
 	} {
 		f, err := parseFilters(strings.Fields(filters))
 		if err != nil {
@@ -40,7 +42,7 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%q: %q, want %q", filters, got, want)
 		}
 	}
-	for _, bad := range []string{"name", "name=", "colour=red", "status=flying", "exited=x"} {
+	for _, bad := range []string{"name", "name=", "colour=red", "health=fine", "status=flying", "exited=x"} {
 		if _, err := parseFilters([]string{bad}); err == nil {
 			t.Errorf("--filter %s was taken", bad)
 		}
@@ -58,6 +60,7 @@ func TestDescribe(t *testing.T) {
 	for want, r := range map[string]row{
 		"Up 5 minutes":                      {Status: ledger.Running, Started: ago(5 * time.Minute)},
 		"Up 1 hour (healthy)":               {Status: ledger.Running, Started: ago(time.Hour), Health: "healthy"},
+		"Up 3 seconds (health: starting)":   {Status: ledger.Running, Started: ago(3 * time.Second), Health: "starting"},
 		"Up 2 days (Paused)":                {Status: ledger.Paused, Started: ago(50 * time.Hour)},
 		"Exited (0) 3 weeks ago":            {Status: ledger.Exited, Finished: ago(22 * 24 * time.Hour)},
 		"Restarting (1) 1 second ago":       {Status: ledger.Restarting, ExitCode: 1, Finished: ago(time.Second)},

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/safe-run/safe-run/sandbox"
@@ -28,8 +27,13 @@ type row struct {
 	Cause      string    `json:"cause,omitempty"`
 	Health     string    `json:"health,omitempty"`
 	Restarts   int       `json:"restarts,omitempty"`
-	Ports      []string  `json:"ports,omitempty"`
-	Damage     string    `json:"damage,omitempty"`
+	// Restart is the policy, and Stopped says that somebody ended it.
+	Restart string   `json:"restart,omitempty"`
+	Stopped bool     `json:"stopped,omitempty"`
+	Ports   []string `json:"ports,omitempty"`
+	// Mounts are the names of its volumes.
+	Mounts []string `json:"mounts,omitempty"`
+	Damage string   `json:"damage,omitempty"`
 }
 
 // listAll gives the containers of the ledger and those that run in the
@@ -43,22 +47,22 @@ func listAll(all bool) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	live, err := sandbox.List(state.DefaultRoot)
+	known := make(map[string]bool, len(kept))
+	for _, k := range kept {
+		known[k.ID] = true
+	}
+	live, err := sandbox.ListOthers(state.DefaultRoot, func(id string) bool { return known[id] })
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]bool, len(kept))
 	rows := make([]row, 0, len(kept)+len(live))
 	for _, k := range kept {
-		known[k.ID] = true
 		if all || k.State.Status.Active() {
 			rows = append(rows, keptRow(k))
 		}
 	}
 	for _, l := range live {
-		if !known[l.ID] {
-			rows = append(rows, liveRow(l))
-		}
+		rows = append(rows, liveRow(l))
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return b.Created.Compare(a.Created) })
 	return rows, nil
@@ -66,12 +70,16 @@ func listAll(all bool) ([]row, error) {
 
 func keptRow(k ledger.Listed) row {
 	r := row{
-		ID: k.ID, Name: k.Name, Image: k.Image, Profile: k.Profile, Command: strings.Join(k.Command, " "), Labels: k.Labels,
+		ID: k.ID, Name: k.Name, Image: k.Image, Profile: k.Profile, Command: sandbox.CommandText(k.Command), Labels: k.Labels,
 		Created: k.Created, Status: k.State.Status, Started: k.State.Started, Finished: k.State.Finished, ExitCode: k.State.ExitCode,
 		Cause: k.State.Cause, Health: k.State.Health, Restarts: k.State.Restarts,
 	}
+	r.Restart, r.Stopped = k.Restart.Policy, k.State.Stopped
 	if k.State.Status.Active() {
 		r.Ports = k.Ports
+	}
+	for _, v := range k.Volumes {
+		r.Mounts = append(r.Mounts, v.Name)
 	}
 	if k.Damage != nil {
 		r.Damage = k.Damage.Error()
@@ -82,6 +90,6 @@ func keptRow(k ledger.Listed) row {
 func liveRow(l sandbox.Info) row {
 	return row{
 		ID: l.ID, Name: l.Name, Image: l.Image, Profile: l.Profile, Command: l.Command, Created: l.Created, Started: l.Created,
-		Status: ledger.Status(l.Status), Ports: l.Ports, Foreground: true,
+		Status: ledger.Status(l.Status), Ports: l.Ports, Mounts: l.Volumes, Foreground: true,
 	}
 }

@@ -36,7 +36,11 @@ func (r row) describe() string {
 	}
 	switch r.Status {
 	case ledger.Running:
-		if r.Health != "" {
+		switch r.Health {
+		case "":
+		case ledger.HealthStarting:
+			return "Up " + age(time.Since(r.Started)) + " (health: starting)"
+		default:
 			return "Up " + age(time.Since(r.Started)) + " (" + r.Health + ")"
 		}
 		return "Up " + age(time.Since(r.Started))

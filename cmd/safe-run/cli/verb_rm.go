@@ -9,6 +9,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -22,10 +23,20 @@ func (a *app) rmVerb() *cobra.Command {
 		ValidArgsFunction:     completeContainers,
 	}
 	force := cmd.Flags().BoolP("force", "f", false, "kill it first when it runs")
-	cmd.Flags().BoolP("volumes", "v", false, "")
-	cmd.Flags().Lookup("volumes").Hidden = true // there are none of a container's own
+	volumes := cmd.Flags().BoolP("volumes", "v", false, "remove its volumes that have no name, too")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.forEach("removed", args, func(ref string) error { return remove(ref, *force) })
+		return a.forEach("removed", args, func(ref string) error {
+			had, _ := locate(ref) // what cannot be found has none
+			err := remove(ref, *force)
+			if *force && errors.Is(err, ledger.ErrNotFound) {
+				a.report(err) // as docker has it: there is nothing left to do
+				return errDone
+			}
+			if err == nil && *volumes {
+				err = sandbox.RemoveAnonymous(state.DefaultRoot, had.Container)
+			}
+			return err
+		})
 	}
 	return cmd
 }
@@ -41,7 +52,7 @@ func remove(ref string, force bool) error {
 	case (t.foreground || t.state.Status.Active()) && !force:
 		return problem.New("stop it first: safe-run stop "+t.Name+"; or kill it too: safe-run rm -f "+t.Name, "%s cannot be removed: it is %s", t.Name, t.state.Status)
 	case t.foreground:
-		return sandbox.Signal(state.DefaultRoot, t.ID, sigKill)
+		return t.kill(sigKill)
 	case t.state.Status.Active():
 		if err := t.kill(sigKill); err != nil {
 			return err
@@ -60,7 +71,11 @@ func removeDamaged(ref string) error {
 	if err != nil {
 		return err
 	}
-	return book.Remove(id)
+	if err := book.Remove(id); err != nil {
+		return err
+	}
+	book.Emit(ledger.Container{ID: id, Name: shortID(id)}.Event(event.Destroy))
+	return nil
 }
 
 // forgetPatience is how long a supervisor takes between its container's end
@@ -76,6 +91,8 @@ func (t target) forget() error {
 	for deadline := time.Now().Add(forgetPatience); ; time.Sleep(5 * time.Millisecond) {
 		err := t.book.Remove(t.ID)
 		switch {
+		case err == nil:
+			t.tell(event.Destroy)
 		case errors.Is(err, ledger.ErrNotFound):
 			return nil // it was made with --rm
 		case errors.Is(err, ledger.ErrRunning) && time.Now().Before(deadline):

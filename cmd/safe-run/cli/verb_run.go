@@ -59,7 +59,7 @@ func checkInput(std IO, o runOptions) error {
 // are many, and each launch would pay for them three times.
 func (a *app) runFlags(cmd *cobra.Command) *[]occurrence {
 	switch a.verb {
-	case runVerb, "explain", "spec":
+	case runVerb, createVerb, "explain", "spec":
 		if a.verb != cmd.Name() {
 			return &[]occurrence{}
 		}
@@ -99,12 +99,14 @@ func completeRun(cmd *cobra.Command) {
 		"cap-drop": func() []string { return append(profiles.CapabilityNames(), "ALL") },
 		"network":  func() []string { return []string{"none", "bridge"} },
 		"pull":     func() []string { return []string{"always", "missing", "never"} },
+		"sdnotify": func() []string { return notifyModes },
+		"volume":   volumeNames,
 		"user":     func() []string { return nil },
 		"name":     func() []string { return nil },
 	}
 	for flag, list := range lists {
 		directive := noFiles
-		if flag == "profile" {
+		if flag == "profile" || flag == "volume" {
 			directive = cobra.ShellCompDirectiveDefault // a path, too
 		}
 		_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -10,6 +10,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/state"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -25,6 +26,7 @@ func (a *app) stopVerb() *cobra.Command {
 		ValidArgsFunction:     completeContainers,
 	}
 	grace := graceFlag(cmd)
+	ignore := cmd.Flags().BoolP("ignore", "i", false, "say nothing of a container that is not there")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		g, err := grace()
 		if err != nil {
@@ -32,13 +34,25 @@ func (a *app) stopVerb() *cobra.Command {
 		}
 		return a.forEach("stopped", args, func(ref string) error {
 			t, err := locate(ref)
+			if errors.Is(err, ledger.ErrNotFound) && *ignore {
+				return nil
+			}
 			if err != nil {
 				return err
 			}
-			return t.stop(g)
+			return t.stopAndTell(g)
 		})
 	}
 	return cmd
+}
+
+// stopAndTell is stop as a verb: one that has ended already is not told of.
+func (t target) stopAndTell(grace *time.Duration) error {
+	err := t.stop(grace)
+	if err == nil && (t.foreground || t.state.Status.Active()) {
+		t.tell(event.Stop)
+	}
+	return err
 }
 
 // graceFlag declares --time, and gives what reads it.

@@ -56,7 +56,7 @@ func processTable(pids []int, options []string) (heads []string, rows [][]string
 		return nil, nil, problem.New("install ps, which is in Debian's package procps", "the host has no ps: %w", err)
 	}
 	// Some options, -f among them, do not go with a list of processes.
-	out, err := runPS(ps, append(options[:len(options):len(options)], "q"+numbers(pids)))
+	out, err := runPS(ps, append(options[:len(options):len(options)], "-q"+numbers(pids)))
 	if err != nil {
 		out, err = runPS(ps, options)
 	}

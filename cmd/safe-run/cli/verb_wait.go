@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,17 +15,21 @@ import (
 
 // waitVerb is `safe-run wait NAME...`.
 func (a *app) waitVerb() *cobra.Command {
-	return &cobra.Command{
-		Use: "wait NAME|ID...", Short: "wait until containers have ended, and print their exit codes", GroupID: groupManage,
-		Example:               "  safe-run wait job",
+	var condition string
+	cmd := &cobra.Command{
+		Use: "wait [flags] NAME|ID...", Short: "wait until containers have ended, and print their exit codes", GroupID: groupManage,
+		Example:               "  safe-run wait job\n  safe-run wait --condition healthy site",
 		Args:                  arguments(1, -1, "NAME"),
 		DisableFlagsInUseLine: true,
 		ValidArgsFunction:     completeContainers,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := checkCondition(condition); err != nil {
+				return usageError(err)
+			}
 			var errs []error
 			codes := []waited{}
 			for _, ref := range args {
-				code, err := wait(ref)
+				code, err := waitUntil(ref, condition)
 				if err != nil {
 					errs = append(errs, asRoot(err))
 					continue
@@ -40,6 +45,15 @@ func (a *app) waitVerb() *cobra.Command {
 			return errors.Join(errs...)
 		},
 	}
+	cmd.Flags().StringVar(&condition, "condition", "", "wait until they are in a `STATE` and print -1: "+strings.Join(conditions, ", "))
+	return cmd
+}
+
+func waitUntil(ref, condition string) (int, error) {
+	if condition == "" {
+		return wait(ref)
+	}
+	return waitFor(ref, condition)
 }
 
 // waited is one container's exit code.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -48,12 +49,20 @@ func (r *results) all() {
 		r.about(err.Error())
 		return
 	}
-	checks := everywhere
+	checks := slices.Concat(everywhere, ociEverywhere, withoutSystemd)
 	if parameter("vm.guest") == "systemd" {
-		checks = append(checks, underSystemd...)
+		checks = slices.Concat(everywhere, underSystemd, ociUnderSystemd)
+	}
+	wanted, err := regexp.Compile(parameter("vm.checks"))
+	if err != nil {
+		r.say("FAIL the names of the checks")
+		r.about(err.Error())
+		return
 	}
 	for _, c := range checks {
-		r.one(c)
+		if wanted.MatchString(c.name) {
+			r.one(c)
+		}
 	}
 	r.suite()
 }

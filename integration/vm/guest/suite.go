@@ -16,6 +16,8 @@ var unfit = map[string]string{
 	"TestNginx":          "installs nginx, which needs the internet",
 	"TestLinkedPackages": "needs Go",
 	"TestBinaries":       "needs Go",
+	"TestOCIPodman":      "a check runs podman; emulated, the whole of it takes too long",
+	"TestOCIPod":         "a check runs podman; emulated, the whole of it takes too long",
 	"TestManyRuns":       "200 runs take an emulated processor too long",
 }
 

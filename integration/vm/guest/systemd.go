@@ -14,6 +14,9 @@ var underSystemd = []check{
 	{"limits outlive systemctl daemon-reload", reload},
 	{"a scope that is stopped ends its launcher in order", stopped},
 	{"a service that runs a container stops with it", service},
+	{"a generated unit starts and ends a container of the ledger", ledgerUnit},
+	{"a generated unit runs a container anew, with odd arguments", newUnit},
+	{"a socket unit has a container without a network answer", socketUnit},
 	{"no unit is left, and none has failed", units},
 }
 

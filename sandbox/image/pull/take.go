@@ -11,8 +11,8 @@ import (
 
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/image/source"
-	"github.com/safe-run/safe-run/sandbox/image/source/ociconfig"
 	"github.com/safe-run/safe-run/sandbox/image/view"
+	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -21,12 +21,12 @@ const maxAccounts = 1 << 20
 
 // take puts an image that was found and checked into the store.
 func (p *puller) take(ctx context.Context, found *source.Image) error {
-	config, err := ociconfig.Read(found.ConfigFile)
+	config, err := entryConfig(found)
 	if err != nil {
 		return err
 	}
 	if p.has(found.Digest.String()) {
-		return nil
+		return p.reread(found.Digest.String(), config)
 	}
 	manifest, raw := found.Digest.String(), digestOf(found.Config)
 	if err := errors.Join(p.small(manifest, found.Manifest), p.small(raw, found.Config)); err != nil {
@@ -62,6 +62,17 @@ func (p *puller) take(ctx context.Context, found *source.Image) error {
 		}
 		entry.Size += n
 	}
+	return p.store.PutEntry(entry)
+}
+
+// reread writes down what an earlier version did not take from the config of an
+// image that is there.
+func (p *puller) reread(digest string, config spec.ImageConfig) error {
+	entry := p.store.Entry(digest)
+	if entry == nil || sameJSON(entry.Config, config) {
+		return nil
+	}
+	entry.Config = config
 	return p.store.PutEntry(entry)
 }
 

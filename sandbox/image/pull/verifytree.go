@@ -23,7 +23,7 @@ import (
 
 // entryConfig is what the store keeps of an image's config.
 func entryConfig(found *source.Image) (spec.ImageConfig, error) {
-	return ociconfig.Read(found.ConfigFile)
+	return ociconfig.ReadWhole(found.ConfigFile, found.Config)
 }
 
 func sameJSON(a, b any) bool {

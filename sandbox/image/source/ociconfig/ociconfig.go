@@ -36,10 +36,16 @@ func Read(c *v1.ConfigFile) (spec.ImageConfig, error) {
 	if out.Volumes, err = volumes(c.Config.Volumes); err != nil {
 		return spec.ImageConfig{}, err
 	}
+	if out.Health, err = health(c.Config.Healthcheck); err != nil {
+		return spec.ImageConfig{}, err
+	}
+	if out.Shell = c.Config.Shell; len(out.Shell) > maxHealthWords {
+		return spec.ImageConfig{}, problem.New("", "its config's shell has more than %d words", maxHealthWords)
+	}
 	if c.Config.WorkingDir != "" {
 		out.WorkingDir = path.Clean("/" + c.Config.WorkingDir)
 	}
-	words := slices.Concat(out.Entrypoint, out.Cmd, []string{out.User, out.WorkingDir, out.StopSignal})
+	words := slices.Concat(out.Entrypoint, out.Cmd, out.Shell, []string{out.User, out.WorkingDir, out.StopSignal})
 	if slices.ContainsFunc(words, hasNUL) {
 		return spec.ImageConfig{}, problem.New("", "its config has a NUL character")
 	}
@@ -132,6 +138,7 @@ func Write(c spec.ImageConfig) v1.Config {
 	return v1.Config{
 		User: c.User, Env: c.Env, Entrypoint: c.Entrypoint, Cmd: c.Cmd, WorkingDir: c.WorkingDir,
 		StopSignal: c.StopSignal, Labels: c.Labels, ExposedPorts: set(c.ExposedPorts), Volumes: set(c.Volumes),
+		Healthcheck: healthOf(c.Health), Shell: c.Shell,
 	}
 }
 
