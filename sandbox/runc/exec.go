@@ -45,6 +45,10 @@ func (l *Live) Exec(j Join) (*Joined, error) {
 	if err != nil {
 		return nil, err
 	}
+	config := l.container.Config()
+	if err := killForeign(config.Seccomp); err != nil {
+		return nil, err
+	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socketpair", err)
