@@ -1,8 +1,5 @@
 package seccomp
 
-// Number is number, for the tests that compile filters.
-var Number = number
-
 // Privileged lists what is answered as the kernel does without capabilities.
 func Privileged() []string { return Group{Sets: privileged}.members() }
 

@@ -3,7 +3,7 @@
 //
 // What the filter does, in order of what a program meets:
 //
-//   - a system call of a foreign architecture (int 0x80, x32) kills the thread;
+//   - a system call of a foreign architecture (int 0x80, x32) kills the process;
 //   - one that the policy allows is allowed, some only with certain arguments;
 //   - one that is known to be dangerous (see Denied), or that needs privileges,
 //     fails with EPERM;
