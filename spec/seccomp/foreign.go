@@ -9,8 +9,12 @@ type Instruction struct {
 
 const (
 	loadWord    = 0x20 // BPF_LD|BPF_W|BPF_ABS
+	andWith     = 0x54 // BPF_ALU|BPF_AND|BPF_K
+	jumpAlways  = 0x05 // BPF_JMP|BPF_JA
 	jumpEqual   = 0x15 // BPF_JMP|BPF_JEQ|BPF_K
+	jumpGreater = 0x25 // BPF_JMP|BPF_JGT|BPF_K
 	jumpAtLeast = 0x35 // BPF_JMP|BPF_JGE|BPF_K
+	jumpBits    = 0x45 // BPF_JMP|BPF_JSET|BPF_K
 	ret         = 0x06 // BPF_RET|BPF_K
 
 	atNumber, atArch = 0, 4 // in struct seccomp_data

@@ -29,8 +29,8 @@ type Group struct {
 
 // Set is a part of a group with one reason.
 type Set struct {
-	Why   string
-	Names []string
+	Why   string   `json:"why"`
+	Names []string `json:"names"`
 }
 
 // members lists the system calls of g, sorted and unique.
@@ -113,6 +113,15 @@ func Names() []string {
 		if s.amd64 >= 0 {
 			names = append(names, s.name)
 		}
+	}
+	return names
+}
+
+// AllNames lists every system call known of any architecture, sorted.
+func AllNames() []string {
+	names := make([]string, len(syscalls))
+	for i, s := range syscalls {
+		names[i] = s.name
 	}
 	return names
 }

@@ -95,7 +95,7 @@ func newScan() *pflag.FlagSet {
 }
 
 // verbs are the first words that are no image.
-var verbs = slices.Concat([]string{runVerb, "explain", "spec", "profile", "image", "ps", "stop", "kill", "start", "restart", "wait", "rm", "logs", "attach", "exec", "gc", "version", "completion", "help"}, liveVerbNames)
+var verbs = slices.Concat([]string{runVerb, "explain", "spec", "profile", "seccomp", "image", "ps", "stop", "kill", "start", "restart", "wait", "rm", "logs", "attach", "exec", "gc", "version", "completion", "help"}, liveVerbNames)
 
 func isVerb(word string) bool { return slices.Contains(verbs, word) }
 
