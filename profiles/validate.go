@@ -30,6 +30,7 @@ func checkValues(p Profile) Errors {
 	c.paths()
 	c.resources()
 	c.network()
+	c.seccomp()
 	c.image()
 	return c.errs
 }
