@@ -19,6 +19,8 @@ var scmpArch = map[specs.Arch]libseccomp.ScmpArch{
 	specs.ArchX86_64: libseccomp.ArchAMD64, specs.ArchAARCH64: libseccomp.ArchARM64,
 }
 
+var goArch = map[specs.Arch]string{specs.ArchX86_64: "amd64", specs.ArchAARCH64: "arm64"}
+
 // treeAbove is the number of rules above which libcontainer has libseccomp look
 // for a call's number in a tree.
 const treeAbove = 32
@@ -32,14 +34,19 @@ func CompileFilter(oci *specs.LinuxSeccomp) ([]seccomp.Instruction, error) {
 		return nil, err
 	}
 	defer filter.Release()
+	var last libseccomp.ScmpSyscall
 	for _, call := range oci.Syscalls {
 		for _, name := range call.Names {
 			if err := addRule(filter, name, call); err != nil {
 				return nil, fmt.Errorf("the filter's rule for %s: %w", name, err)
 			}
+			if nr, err := libseccomp.GetSyscallFromNameByArch(name, scmpArch[oci.Architectures[0]]); err == nil {
+				last = max(last, nr)
+			}
 		}
 	}
-	return exported(filter)
+	program, err := exported(filter)
+	return append(seccomp.RefuseNewer(goArch[oci.Architectures[0]], uint32(last)), program...), err
 }
 
 func emptyFilter(oci *specs.LinuxSeccomp) (*libseccomp.ScmpFilter, error) {

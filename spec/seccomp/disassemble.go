@@ -119,7 +119,7 @@ func answerName(k uint32) string {
 		return "KILL the process"
 	case 0:
 		return "KILL the thread"
-	case 0x50000:
+	case retErrno:
 		for name, n := range map[string]uint32{"EPERM": eperm, "ENOSYS": enosys, "EAFNOSUPPORT": eafnosupport} {
 			if k&data == n {
 				return name

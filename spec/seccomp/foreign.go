@@ -20,6 +20,7 @@ const (
 	atNumber, atArch = 0, 4 // in struct seccomp_data
 
 	retKillProcess = 0x80000000
+	retErrno       = 0x00050000
 	retAllow       = 0x7fff0000
 
 	x32Bit = 0x40000000

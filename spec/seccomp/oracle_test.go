@@ -247,7 +247,16 @@ func compile(t failer, oci *specs.LinuxSeccomp, arch libseccomp.ScmpArch) (raw [
 			}
 		}
 	}
-	return export(t, filter), newer
+	var last libseccomp.ScmpSyscall
+	for _, call := range oci.Syscalls {
+		for _, name := range call.Names {
+			if nr, err := libseccomp.GetSyscallFromNameByArch(name, arch); err == nil {
+				last = max(last, nr)
+			}
+		}
+	}
+	before := map[libseccomp.ScmpArch]string{libseccomp.ArchAMD64: "amd64", libseccomp.ArchARM64: "arm64"}
+	return append(seccomp.RefuseNewer(before[arch], uint32(last)), export(t, filter)...), newer
 }
 
 // compileNative is compile for a program that is no test.
