@@ -82,9 +82,16 @@ func addRule(filter *libseccomp.ScmpFilter, name string, call specs.LinuxSyscall
 	if err != nil {
 		return nil
 	}
-	action := libseccomp.ActAllow
-	if call.Action == specs.ActErrno {
+	var action libseccomp.ScmpAction
+	switch {
+	case call.Action == specs.ActAllow:
+		action = libseccomp.ActAllow
+	case call.Action == specs.ActNotify:
+		action = libseccomp.ActNotify
+	case call.Action == specs.ActErrno && call.ErrnoRet != nil:
 		action = libseccomp.ActErrno.SetReturnCode(int16(*call.ErrnoRet))
+	default:
+		return fmt.Errorf("no such action as %s", call.Action)
 	}
 	var conditions []libseccomp.ScmpCondition
 	for _, arg := range call.Args {

@@ -146,7 +146,7 @@ func vectors() [][6]uint64 {
 
 // filter is a compiled policy in an interpreter.
 type filter struct {
-	policy  seccomp.Policy
+	policy  meaning
 	native  uint32
 	names   map[uint32]string
 	newer   map[string]bool // calls that this libseccomp does not know
@@ -162,7 +162,7 @@ func newFilter(t failer, p seccomp.Policy) *filter {
 	}
 	arch := map[string]libseccomp.ScmpArch{"amd64": libseccomp.ArchAMD64, "arm64": libseccomp.ArchARM64}[p.Arch]
 	f := &filter{
-		policy: p, names: map[uint32]string{},
+		policy: meaningOf(p), names: map[uint32]string{},
 		native: map[string]uint32{"amd64": auditX8664, "arm64": auditAarch64}[p.Arch],
 	}
 	for _, name := range seccomp.Names() {

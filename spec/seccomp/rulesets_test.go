@@ -32,7 +32,7 @@ func TestAnyRuleSet(t *testing.T) {
 			Init:       rapid.Bool().Draw(t, "init"),
 		})
 		known := f.numbers()
-		for range 100 {
+		for range 40 {
 			c := call{arch: f.native, nr: rapid.OneOf(rapid.SampledFrom(known), rapid.Uint32()).Draw(t, "nr")}
 			for i := range c.args {
 				c.args[i] = rapid.OneOf(rapid.SampledFrom(telling), rapid.Uint64Range(0, 64), rapid.Uint64()).Draw(t, "arg")
