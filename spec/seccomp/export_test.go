@@ -8,3 +8,9 @@ func HasRule(name string) bool {
 	_, ok := ruleFor(filtered(Policy{Arch: "amd64"}), name)
 	return ok
 }
+
+// FamilyNumber is the number of an address family.
+func FamilyNumber(name string) uint32 {
+	n, _ := familyNumber(name)
+	return n
+}

@@ -112,8 +112,10 @@ func modelPrctl(p meaning, option uint32) uint32 {
 }
 
 func modelSocket(p meaning, family, kind, protocol uint32) uint32 {
-	names := map[uint32]string{1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK", 17: "AF_PACKET", 40: "AF_VSOCK"}
-	if !slices.Contains(p.Families, names[family]) {
+	if !slices.ContainsFunc(p.Families, func(name string) bool { return seccomp.FamilyNumber(name) == family }) {
+		if family >= 64 && len(p.Families) > 0 { // no family at all
+			return retENOSYS
+		}
 		return retEAFNOSUPPORT
 	}
 	const stream, dgram, raw, seqpacket = 1, 2, 3, 5
