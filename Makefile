@@ -60,10 +60,11 @@ race: ## the race detector, where it can run
 	integration/deps.sh build
 	go test -race -tags '$(TAGS)' $(RACE)
 
-bench: build ## launch time and memory beside libcontainer alone, runc, crun and bwrap; pulling beside skopeo and podman
+bench: build ## launch time and memory beside libcontainer alone, runc, crun and bwrap; pulling beside skopeo and podman; what a system call costs
 	integration/deps.sh bench
 	go run ./integration/bench
 	go run ./integration/bench/pull
+	go run ./integration/bench/calls
 
 soak: build ## 1,000 detached containers at a time, 10,000 cycles of start and stop; takes a quarter of an hour
 	integration/deps.sh test

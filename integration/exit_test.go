@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,20 +82,31 @@ func TestCauses(t *testing.T) {
 			t.Errorf("exit code %d, want 137 and signal 9 as the cause:\n%s", got.code, got.err)
 		}
 	})
-	t.Run("killed by seccomp", func(t *testing.T) {
-		if runtime.GOARCH != "amd64" {
-			t.Skip("this architecture has no 32-bit calls: that the cause is told was not checked")
-		}
-		got := safeRun(t, compiled(t, foreignCall))
-		if got.code != 159 || !strings.Contains(got.err, "seccomp") {
-			t.Errorf("exit code %d, want 159 and seccomp as the cause:\n%s", got.code, got.err)
-		}
-	})
+	for name, call := range foreignCalls {
+		t.Run("killed by seccomp, "+name, func(t *testing.T) {
+			if runtime.GOARCH != "amd64" {
+				t.Skip("this architecture has no such calls: that the cause is told was not checked")
+			}
+			got := safeRun(t, compiled(t, fmt.Sprintf(foreignProgram, call)))
+			if got.code != 159 || !strings.Contains(got.err, "seccomp") {
+				t.Errorf("exit code %d, want 159 and seccomp as the cause:\n%s", got.code, got.err)
+			}
+		})
+	}
 }
 
-// foreignCall is a program of one thread that makes one 32-bit call: the kernel
-// kills the thread, and with its only thread the program.
-const foreignCall = `int main(void) { int pid; __asm__ volatile("int $0x80" : "=a"(pid) : "a"(20)); return pid != 0; }`
+// foreignCalls ask for the process's number by the other ways into the kernel.
+var foreignCalls = map[string]string{
+	"32-bit": `__asm__ volatile("int $0x80" : "=a"(number) : "a"(20))`,
+	"x32":    `number = syscall(0x40000000 + 39)`,
+}
+
+// foreignProgram makes such a call in one thread while another waits: it must
+// end all the same, and not hang.
+const foreignProgram = `#include <pthread.h>
+#include <unistd.h>
+static void *call(void *unused) { int number; %s; (void)number; return unused; }
+int main(void) { pthread_t thread; pthread_create(&thread, NULL, call, NULL); sleep(60); return 0; }`
 
 // compiled makes a static program from C, for what Go's runtime cannot show.
 func compiled(t *testing.T, text string) string {

@@ -52,6 +52,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"unknown capability", "process:\n  capabilities:\n    - name: CAP_NET_ADMIN\n      why: x\n", `t.yaml:7:7: process.capabilities[CAP_NET_ADMIN]: unknown capability "CAP_NET_ADMIN", did you mean "NET_ADMIN"?`, "without CAP_"},
 		{"unknown group", "seccomp: {allow: [{name: \"@file\", why: x}]}\n", `unknown system call or group "@file", did you mean "@files"?`, "@files"},
 		{"unknown call", "seccomp: {allow: [{name: opn, why: x}]}\n", `did you mean "open"?`, ""},
+		{"call that cannot be filtered", "seccomp: {allow: [{name: clone3, why: x}]}\n", `t.yaml:5:19: seccomp.allow[clone3]: no profile can allow it: its flags could make new namespaces`, "@base"},
 		{"unknown family", "seccomp: {addressFamilies: [{name: INET6, why: x}]}\n", `unknown address family "INET6", did you mean "AF_INET6"?`, "AF_INET"},
 		{"unknown rlimit", "process: {rlimits: [{name: RLIMIT_NOFILE, soft: 1, hard: 1}]}\n", `did you mean "nofile"?`, "write one of"},
 		{"unknown weakening", "accept: [{name: secomp, why: x}]\n", `unknown weakening "secomp", did you mean "seccomp"?`, "user-namespace"},

@@ -31,6 +31,7 @@ func checkValues(p Profile) Errors {
 	c.paths()
 	c.resources()
 	c.network()
+	c.seccomp()
 	c.image()
 	c.health()
 	return c.errs

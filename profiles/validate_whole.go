@@ -79,6 +79,7 @@ func (c *checker) related() {
 	if p.RunAsUser != nil && *p.RunAsUser == 0 && !rootAllowed {
 		c.fail("process.runAsUser", "choose another user, or allow root: {allow: true, why: ...}", "user 0 is root, which is not allowed")
 	}
+	c.startable()
 	c.gateRelated()
 }
 

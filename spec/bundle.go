@@ -317,5 +317,9 @@ func (m *meeter) meetSeccomp() error {
 		return err
 	}
 	m.linux.Seccomp = meetFilters(m.linux.Seccomp, asked)
+	if asked != nil && !slices.Contains(passedNames(m.linux.Seccomp), "execve") {
+		return problem.New("allow execve in the engine's filter (docker: --security-opt seccomp=FILE)",
+			"the bundle's system call filter refuses execve: no program could be started under it")
+	}
 	return nil
 }

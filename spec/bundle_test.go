@@ -169,6 +169,21 @@ func TestBundleConflicts(t *testing.T) {
 	}
 }
 
+// TestBundleExecve: an engine's filter that refuses execve would fail late, and
+// without a reason.
+func TestBundleExecve(t *testing.T) {
+	for action, refused := range map[specs.LinuxSeccompAction]bool{specs.ActErrno: true, specs.ActAllow: false, specs.ActLog: false} {
+		in := bundleInput(t)
+		in.OCI.Linux.Seccomp = &specs.LinuxSeccomp{
+			DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"execve"}, Action: action}},
+		}
+		_, err := spec.MeetBundle(in)
+		if (err != nil) != refused || refused && (!strings.Contains(err.Error(), "execve") || problem.HintOf(err) == "") {
+			t.Errorf("%s: %v", action, err)
+		}
+	}
+}
+
 // TestBundleUserNamespace: what cannot be added is not left out in silence.
 func TestBundleUserNamespace(t *testing.T) {
 	for name, change := range map[string]func(*spec.BundleInput){

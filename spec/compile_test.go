@@ -161,9 +161,9 @@ func TestRefused(t *testing.T) {
 			accept(in, profiles.WeakUserNamespace)
 			in.Host.UserNamespaces = spec.No
 		}, "root on the host", "--user"},
-		{"an unknown system call", func(in *spec.Input) {
+		{"a system call that cannot be filtered", func(in *spec.Input) {
 			in.Profile.Seccomp.Allow = append(in.Profile.Seccomp.Allow, profiles.Syscall{Name: "clone3", Why: "tested"})
-		}, "clone3", "seccomp"},
+		}, "clone3", "@base"},
 		{"a bad stop signal", func(in *spec.Input) { in.Image.Config.StopSignal = "SIGNOPE" }, "SIGNOPE", "--stop-signal"},
 		{"an unaccepted loss", func(in *spec.Input) { in.Host.Seccomp = spec.No }, "cannot enforce", "--accept seccomp"},
 	} {

@@ -65,14 +65,22 @@ func (c *compiler) reactions() {
 }
 
 func (c *compiler) seccompPolicy() seccomp.Policy {
+	p := SeccompPolicy(c.in.Profile, c.in.Host.Arch)
+	p.RawSockets, p.Inbound = c.hasCapability("NET_RAW"), c.inbound
+	return p
+}
+
+// SeccompPolicy is the system call part of a profile, on an architecture
+// (a GOARCH).
+func SeccompPolicy(profile profiles.Profile, arch string) seccomp.Policy {
 	p := seccomp.Policy{
-		Arch: c.in.Host.Arch, RawSockets: c.hasCapability("NET_RAW"), Init: or(c.in.Profile.Process.Init, false),
-		Inbound: c.inbound,
+		Arch: arch, Init: or(profile.Process.Init, false),
+		RawSockets: slices.ContainsFunc(profile.Process.Capabilities, func(c profiles.Capability) bool { return c.Name == "NET_RAW" }),
 	}
-	for _, call := range c.in.Profile.Seccomp.Allow {
+	for _, call := range profile.Seccomp.Allow {
 		p.Allow = append(p.Allow, call.Name)
 	}
-	for _, family := range c.in.Profile.Seccomp.AddressFamilies {
+	for _, family := range profile.Seccomp.AddressFamilies {
 		p.Families = append(p.Families, family.Name)
 	}
 	return p

@@ -49,6 +49,10 @@ type BundleProcess struct {
 
 // Launch starts a process in the container.
 func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, error) {
+	config := b.container.Config()
+	if err := killForeign(config.Seccomp); err != nil {
+		return nil, err
+	}
 	process, err := bundleProcess(p)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,9 @@ func Create(cfg Config) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := killForeign(config.Seccomp); err != nil {
+		return nil, err
+	}
 	process, err := newProcess(cfg)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,10 @@ func (l *Live) Exec(j Join) (*Joined, error) {
 // start starts the process.
 func (l *Live) start(joined *Joined, j Join) error {
 	process := joined.process
+	config := l.container.Config()
+	if err := killForeign(config.Seccomp); err != nil {
+		return err
+	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socketpair", err)

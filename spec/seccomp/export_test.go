@@ -1,8 +1,5 @@
 package seccomp
 
-// Number is number, for the tests that compile filters.
-var Number = number
-
 // Privileged lists what is answered as the kernel does without capabilities.
 func Privileged() []string { return Group{Sets: privileged}.members() }
 
@@ -19,4 +16,10 @@ func AdviceNames() [][]string {
 		needed = append(needed, n.names...)
 	}
 	return [][]string{needed, append(grave, common...)}
+}
+
+// FamilyNumber is the number of an address family.
+func FamilyNumber(name string) uint32 {
+	n, _ := familyNumber(name)
+	return n
 }

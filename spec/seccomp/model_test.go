@@ -16,7 +16,7 @@ const (
 
 // SECCOMP_RET_* of linux/seccomp.h.
 const (
-	retKill         = 0x00000000
+	retKill         = 0x80000000 // the process, and not only the thread
 	retAllow        = 0x7fff0000
 	retEPERM        = 0x00050000 | 1
 	retEACCES       = 0x00050000 | 13
@@ -32,20 +32,34 @@ type call struct {
 	args [6]uint64
 }
 
+// privileged is what the kernel itself refuses to one without capabilities.
+var privileged = seccomp.Privileged()
+
+// meaning is a policy with its groups written out.
+type meaning struct {
+	seccomp.Policy
+	granted, allowed []string // by the profile; and by the launcher
+}
+
+func meaningOf(p seccomp.Policy) meaning {
+	granted := seccomp.Expand(p.Allow)
+	return meaning{p, granted, append(slices.Clone(granted), seccomp.Launcher(p)...)}
+}
+
 // model says what a policy means, in the kernel's own terms and without a look
 // at the rules. An int argument is its low 32 bits, as the kernel takes it.
-func model(p seccomp.Policy, c call) uint32 {
+func model(p meaning, c call) uint32 {
 	native := map[string]uint32{"amd64": auditX8664, "arm64": auditAarch64}[p.Arch]
 	if c.arch != native {
 		return retKill
 	}
-	if native == auditX8664 && c.nr&0x40000000 != 0 { // x32
+	// x32 and what lies above it, but not -1, which tracers write to skip a call.
+	if native == auditX8664 && c.nr >= 0x40000000 && c.nr != 0xffffffff {
 		return retKill
 	}
-	allowed := append(seccomp.Expand(p.Allow), seccomp.Launcher(p)...)
-	if !slices.Contains(allowed, c.name) {
+	if !slices.Contains(p.allowed, c.name) {
 		_, dangerous := seccomp.Denied(c.name)
-		if dangerous || slices.Contains(seccomp.Privileged(), c.name) {
+		if dangerous || slices.Contains(privileged, c.name) {
 			return retEPERM
 		}
 		return retENOSYS
@@ -53,7 +67,7 @@ func model(p seccomp.Policy, c call) uint32 {
 	return modelArgs(p, c)
 }
 
-func modelArgs(p seccomp.Policy, c call) uint32 {
+func modelArgs(p meaning, c call) uint32 {
 	arg := func(i int) uint32 { return uint32(c.args[i]) }
 	switch c.name {
 	case "clone":
@@ -90,7 +104,7 @@ func modelArgs(p seccomp.Policy, c call) uint32 {
 	return retAllow
 }
 
-func modelPrctl(p seccomp.Policy, option uint32) uint32 {
+func modelPrctl(p meaning, option uint32) uint32 {
 	allowed := []uint32{
 		1, 2, 3, 4, 7, 8, 15, 16, 21, 23, 24, 27, 28, 29, 30, 36, 37, 38, 39, 41, 42, 47, 52, 65, 66,
 		0x53564d41, 0x59616d61,
@@ -98,15 +112,17 @@ func modelPrctl(p seccomp.Policy, option uint32) uint32 {
 	if p.Arch == "arm64" {
 		allowed = append(allowed, 50, 51, 54, 55, 56, 60, 61)
 	}
-	if slices.Contains(seccomp.Expand(p.Allow), "seccomp") {
+	if slices.Contains(p.granted, "seccomp") {
 		allowed = append(allowed, 22)
 	}
 	return allowedIf(slices.Contains(allowed, option))
 }
 
-func modelSocket(p seccomp.Policy, family, kind, protocol uint32) uint32 {
-	names := map[uint32]string{1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK", 17: "AF_PACKET", 40: "AF_VSOCK"}
-	if !slices.Contains(p.Families, names[family]) {
+func modelSocket(p meaning, family, kind, protocol uint32) uint32 {
+	if !slices.ContainsFunc(p.Families, func(name string) bool { return seccomp.FamilyNumber(name) == family }) {
+		if family >= 64 && len(p.Families) > 0 { // no family at all
+			return retENOSYS
+		}
 		return retEAFNOSUPPORT
 	}
 	const stream, dgram, raw, seqpacket = 1, 2, 3, 5

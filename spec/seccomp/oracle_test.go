@@ -11,7 +11,6 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
-	"golang.org/x/net/bpf"
 	"pgregory.net/rapid"
 
 	"github.com/safe-run/safe-run/spec/seccomp"
@@ -59,6 +58,13 @@ func TestFilterIsTheModel(t *testing.T) {
 					f.check(t, call{arch: f.native, nr: nr, name: f.names[nr], args: args})
 				}
 			}
+			f.checkForeign(t)
+			for _, missed := range f.own.unreached() {
+				t.Errorf("never reached: %s", missed)
+			}
+			for _, missed := range f.foreign.unreached() {
+				t.Errorf("never reached: %s", missed)
+			}
 		})
 	}
 }
@@ -80,23 +86,27 @@ func TestFilterIsTheModelAtRandom(t *testing.T) {
 	}
 }
 
-// TestForeignArchitectures: every other way into the kernel kills.
-func TestForeignArchitectures(t *testing.T) {
-	for name, p := range policies() {
-		t.Run(name, func(t *testing.T) {
-			f := newFilter(t, p)
-			for _, arch := range []uint32{auditI386, auditX8664, auditArm, auditAarch64, 0} {
-				for nr := range uint32(1024) {
-					for _, bit := range []uint32{0, 0x40000000} {
-						if arch == f.native && (bit == 0 || p.Arch != "amd64") {
-							continue
-						}
-						f.check(t, call{arch: arch, nr: nr | bit, name: f.names[nr|bit]})
-					}
+// checkForeign: every other way into the kernel kills, and the number that
+// tracers write to skip a call does not.
+func (f *filter) checkForeign(t *testing.T) {
+	for _, arch := range []uint32{auditI386, auditX8664, auditArm, auditAarch64, 0} {
+		for nr := range uint32(1024) {
+			for _, bit := range []uint32{0, 0x40000000} {
+				if arch == f.native && (bit == 0 || f.policy.Arch != "amd64") {
+					continue
 				}
+				f.check(t, call{arch: arch, nr: nr | bit, name: f.names[nr|bit]})
 			}
-		})
+		}
 	}
+	f.check(t, call{arch: f.native, nr: 0xffffffff})
+}
+
+// failer is a test, of whatever kind.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
 }
 
 // telling are the values near which rules change their mind.
@@ -137,14 +147,15 @@ func vectors() [][6]uint64 {
 
 // filter is a compiled policy in an interpreter.
 type filter struct {
-	policy seccomp.Policy
-	native uint32
-	names  map[uint32]string
-	newer  map[string]bool // calls that this libseccomp does not know
-	vm     *bpf.VM
+	policy  meaning
+	native  uint32
+	names   map[uint32]string
+	newer   map[string]bool // calls that this libseccomp does not know
+	own     *program
+	foreign *program
 }
 
-func newFilter(t *testing.T, p seccomp.Policy) *filter {
+func newFilter(t failer, p seccomp.Policy) *filter {
 	t.Helper()
 	oci, err := seccomp.Render(p)
 	if err != nil {
@@ -155,11 +166,11 @@ func newFilter(t *testing.T, p seccomp.Policy) *filter {
 
 // compiled puts the filter of a policy, as it is or as it reports, into an
 // interpreter.
-func compiled(t *testing.T, p seccomp.Policy, oci *specs.LinuxSeccomp) *filter {
+func compiled(t failer, p seccomp.Policy, oci *specs.LinuxSeccomp) *filter {
 	t.Helper()
 	arch := map[string]libseccomp.ScmpArch{"amd64": libseccomp.ArchAMD64, "arm64": libseccomp.ArchARM64}[p.Arch]
 	f := &filter{
-		policy: p, names: map[uint32]string{},
+		policy: meaningOf(p), names: map[uint32]string{},
 		native: map[string]uint32{"amd64": auditX8664, "arm64": auditAarch64}[p.Arch],
 	}
 	for _, name := range seccomp.Names() {
@@ -167,26 +178,31 @@ func compiled(t *testing.T, p seccomp.Policy, oci *specs.LinuxSeccomp) *filter {
 			f.names[uint32(nr)] = name
 		}
 	}
-	program, newer := compile(t, oci, arch)
+	raw, newer := compile(t, oci, arch)
 	f.newer = newer
-	vm, err := bpf.NewVM(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.vm = vm
+	var err error
+	f.own, err = newProgram(raw)
+	must(t, err)
+	f.foreign, err = newProgram(seccomp.KillForeign(p.Arch))
+	must(t, err)
 	return f
 }
 
-func (f *filter) check(t interface{ Fatalf(string, ...any) }, c call) {
-	got, err := f.vm.Run(c.packet())
+func (f *filter) check(t failer, c call) {
+	own, err := f.own.run(c)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
+	foreign, err := f.foreign.run(c)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	got := stricter(own, foreign)
 	want := model(f.policy, c)
 	if want != retKill && f.newer[c.name] {
 		want = retENOSYS // libcontainer leaves unknown names out of the filter
 	}
-	if uint32(got) != want {
+	if got != want {
 		t.Fatalf("%s (nr %#x, arch %#x, args %#x): the filter gives %#x, the model %#x",
 			c.name, c.nr, c.arch, c.args, got, want)
 	}
@@ -208,7 +224,7 @@ func (c call) packet() []byte {
 }
 
 // compile does what libcontainer does with an OCI seccomp object.
-func compile(t *testing.T, oci *specs.LinuxSeccomp, arch libseccomp.ScmpArch) (program []bpf.Instruction, newer map[string]bool) {
+func compile(t failer, oci *specs.LinuxSeccomp, arch libseccomp.ScmpArch) (raw []seccomp.Instruction, newer map[string]bool) {
 	t.Helper()
 	newer = map[string]bool{}
 	if oci.DefaultAction != specs.ActErrno || len(oci.Architectures) != 1 {
@@ -243,10 +259,34 @@ func compile(t *testing.T, oci *specs.LinuxSeccomp, arch libseccomp.ScmpArch) (p
 			}
 		}
 	}
-	return export(t, filter), newer
+	var last libseccomp.ScmpSyscall
+	for _, call := range oci.Syscalls {
+		for _, name := range call.Names {
+			if nr, err := libseccomp.GetSyscallFromNameByArch(name, arch); err == nil {
+				last = max(last, nr)
+			}
+		}
+	}
+	before := map[libseccomp.ScmpArch]string{libseccomp.ArchAMD64: "amd64", libseccomp.ArchARM64: "arm64"}
+	return append(seccomp.RefuseNewer(before[arch], uint32(last)), export(t, filter)...), newer
 }
 
-func scmpConditions(t *testing.T, args []specs.LinuxSeccompArg) []libseccomp.ScmpCondition {
+// compileNative is compile for a program that is no test.
+func compileNative(oci *specs.LinuxSeccomp) []seccomp.Instruction {
+	arch, err := libseccomp.GetNativeArch()
+	must(panics{}, err)
+	raw, _ := compile(panics{}, oci, arch)
+	return raw
+}
+
+// panics is a failer outside of any test.
+type panics struct{}
+
+func (panics) Helper()                           {}
+func (panics) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
+func (panics) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+func scmpConditions(t failer, args []specs.LinuxSeccompArg) []libseccomp.ScmpCondition {
 	t.Helper()
 	var out []libseccomp.ScmpCondition
 	seen := map[uint]bool{}
@@ -262,7 +302,7 @@ func scmpConditions(t *testing.T, args []specs.LinuxSeccompArg) []libseccomp.Scm
 	return out
 }
 
-func export(t *testing.T, filter *libseccomp.ScmpFilter) []bpf.Instruction {
+func export(t failer, filter *libseccomp.ScmpFilter) []seccomp.Instruction {
 	t.Helper()
 	r, w, err := os.Pipe()
 	must(t, err)
@@ -278,21 +318,16 @@ func export(t *testing.T, filter *libseccomp.ScmpFilter) []bpf.Instruction {
 	if len(raw) == 0 || len(raw)%8 != 0 {
 		t.Fatalf("a program of %d bytes", len(raw))
 	}
-	var out []bpf.Instruction
+	var out []seccomp.Instruction
 	for i := 0; i < len(raw); i += 8 {
-		ins := bpf.RawInstruction{
-			Op: binary.NativeEndian.Uint16(raw[i:]), Jt: raw[i+2], Jf: raw[i+3],
-			K: binary.NativeEndian.Uint32(raw[i+4:]),
-		}.Disassemble()
-		if _, unknown := ins.(bpf.RawInstruction); unknown {
-			t.Fatal(fmt.Errorf("instruction %d: %+v is not known to the interpreter", i/8, ins))
-		}
-		out = append(out, ins)
+		out = append(out, seccomp.Instruction{
+			Code: binary.NativeEndian.Uint16(raw[i:]), JT: raw[i+2], JF: raw[i+3], K: binary.NativeEndian.Uint32(raw[i+4:]),
+		})
 	}
 	return out
 }
 
-func must(t *testing.T, err error) {
+func must(t failer, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -71,6 +71,17 @@ func Allowed(p Policy) []string {
 	})
 }
 
+// Refused lists the system calls that a filter of p answers with EPERM whatever
+// their arguments; sorted.
+func Refused(p Policy) []string { return refused(p.Arch, Allowed(p)) }
+
+// Rule says what a filter of p asks of the arguments of a call that it allows;
+// empty where it asks nothing.
+func Rule(p Policy, name string) string {
+	r, _ := ruleFor(filtered(p), name)
+	return r.why
+}
+
 // refused lists the calls that fail with EPERM: what is dangerous or privileged
 // and not allowed.
 func refused(arch string, allowed []string) []string {

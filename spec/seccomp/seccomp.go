@@ -3,7 +3,7 @@
 //
 // What the filter does, in order of what a program meets:
 //
-//   - a system call of a foreign architecture (int 0x80, x32) kills the thread;
+//   - a system call of a foreign architecture (int 0x80, x32) kills the process;
 //   - one that the policy allows is allowed, some only with certain arguments;
 //   - one that is known to be dangerous (see Denied), or that needs privileges,
 //     fails with EPERM;
@@ -29,8 +29,8 @@ type Group struct {
 
 // Set is a part of a group with one reason.
 type Set struct {
-	Why   string
-	Names []string
+	Why   string   `json:"why"`
+	Names []string `json:"names"`
 }
 
 // members lists the system calls of g, sorted and unique.
@@ -113,6 +113,15 @@ func Names() []string {
 		if s.amd64 >= 0 {
 			names = append(names, s.name)
 		}
+	}
+	return names
+}
+
+// AllNames lists every system call known of any architecture, sorted.
+func AllNames() []string {
+	names := make([]string, len(syscalls))
+	for i, s := range syscalls {
+		names[i] = s.name
 	}
 	return names
 }

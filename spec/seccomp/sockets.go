@@ -15,6 +15,9 @@ const (
 	sockRaw       = 3
 	sockSeqpacket = 5
 
+	// familyBound is above every family, and a power of two.
+	familyBound = 64
+
 	// sockTypeMask is the part of the type argument that is not a flag such
 	// as SOCK_CLOEXEC (SOCK_TYPE_MASK in linux/net.h).
 	sockTypeMask = 0xf
@@ -40,13 +43,16 @@ func socketRule(p Policy) rule {
 		r.allow = append(r.allow, familyConditions(number, p.RawSockets)...)
 	}
 	// A kernel without a family says so, and servers that try IPv6 first go by
-	// that answer.
+	// that answer. Numbers that are no family get the default one: each bit of
+	// them would be a rule more to compile at every launch.
 	r.errno = eafnosupport
 	for _, c := range complement(allowed) {
 		if c.mask == 0 {
 			return rule{name: r.name, why: r.why, deny: []conditions{nil}, errno: r.errno}
 		}
-		r.deny = append(r.deny, conditions{bits32(0, c.mask, c.value)})
+		if c.value < familyBound {
+			r.deny = append(r.deny, conditions{bits32(0, c.mask|^uint32(familyBound-1), c.value)})
+		}
 	}
 	return r
 }

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/profiles/builtin"
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -20,6 +23,12 @@ func warnings(p profiles.Profile) (out []error) {
 	for _, f := range namedFiles(p.Image) {
 		if err := checkNamed(f.path); err != nil {
 			out = append(out, problem.New(problem.HintOf(err), "%s%w", placeIn(p, f.at), err))
+		}
+	}
+	for _, doubt := range profiles.Doubts(p) {
+		// What a built-in profile has is not this one's to mend.
+		if !slices.ContainsFunc(builtin.Names(), func(name string) bool { return strings.HasPrefix(doubt.What, name+":") }) {
+			out = append(out, doubt)
 		}
 	}
 	return out

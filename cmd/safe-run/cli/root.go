@@ -133,7 +133,7 @@ func (a *app) root() *cobra.Command {
 	)
 	root.SetHelpCommand(a.helpVerb())
 	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
-		a.imageVerb(), a.psVerb(), a.stopVerb(), a.killVerb(), a.startVerb(), a.restartVerb(), a.waitVerb(), a.rmVerb(), a.logsVerb(), a.attachVerb(), a.execVerb(), a.createVerb(), a.eventsVerb(), a.containerVerb(), a.healthcheckVerb(), a.gcVerb(), a.generateVerb(), a.versionVerb(), a.completionVerb())
+		a.seccompVerb(), a.imageVerb(), a.psVerb(), a.stopVerb(), a.killVerb(), a.startVerb(), a.restartVerb(), a.waitVerb(), a.rmVerb(), a.logsVerb(), a.attachVerb(), a.execVerb(), a.createVerb(), a.eventsVerb(), a.containerVerb(), a.healthcheckVerb(), a.gcVerb(), a.generateVerb(), a.versionVerb(), a.completionVerb())
 	root.AddCommand(a.volumeVerb())
 	root.AddCommand(a.liveVerbs()...)
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"text/template"
@@ -20,6 +21,9 @@ import (
 
 // templatesKey marks the verbs that can do so.
 const templatesKey = "safe-run-templates"
+
+// formatsKey lists the formats that a verb has of its own.
+const formatsKey = "safe-run-formats"
 
 // templates is the annotation.
 var templates = map[string]string{templatesKey: "yes"}
@@ -40,6 +44,9 @@ func formatFor(cmd *cobra.Command) (format, error) {
 		}
 		_, err := f.parse()
 		return f, err
+	}
+	if more := strings.Fields(cmd.Annotations[formatsKey]); err == nil && slices.Contains(more, text) {
+		return format(text), nil
 	}
 	return formatOf(cmd.Flags())
 }
