@@ -138,8 +138,8 @@ func play(script []string, image string, run func(args []string) result) (all []
 	times := map[string]int{}
 	for _, line := range script {
 		text := line
-		if fields := strings.Fields(line); fields[0] == "AWAIT" {
-			await(fields[1], fields[2], run)
+		if rest, is := strings.CutPrefix(line, "UNTIL "); is {
+			repeat(words(rest), run)
 			continue
 		}
 		if rest, is := strings.CutPrefix(line, "RUN "); is {
@@ -159,10 +159,10 @@ func play(script []string, image string, run func(args []string) result) (all []
 	return all
 }
 
-// await waits until a container has a status.
-func await(name, status string, run func(args []string) result) {
+// repeat repeats a command until it prints its first word.
+func repeat(args []string, run func(args []string) result) {
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if run([]string{"inspect", "--format", "{{.State.Status}}", name}).line() == status {
+		if got := run(args[1:]); strings.Contains(got.out+got.err, args[0]) {
 			return
 		}
 	}
