@@ -60,7 +60,9 @@ func (l *Live) made() map[string]bool {
 		name = strings.TrimPrefix(path.Clean("/"+name), "/")
 		made[name] = true
 		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-			made[dir] = made[dir] // not false where it is true
+			if _, known := made[dir]; !known {
+				made[dir] = false
+			}
 		}
 	}
 	for _, name := range append(l.Plan.Rootfs.Dirs, l.Plan.Rootfs.FileMounts...) {

@@ -47,7 +47,7 @@ type element struct {
 	_     uint32
 	key   unsafe.Pointer
 	value unsafe.Pointer // or the next key
-	flags uint64
+	_     uint64         // flags
 }
 
 func (t *table) do(command uintptr, key, value []byte) error {

@@ -13,16 +13,23 @@ import (
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
-// TestEveryFlag gives each flag once and looks at what becomes of it, so that
-// a flag which is accepted and forgotten fails.
-func TestEveryFlag(t *testing.T) {
-	dir := t.TempDir()
+// withFiles changes to a directory of the test's own that has these files.
+func withFiles(t *testing.T, files map[string]string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
 	t.Chdir(dir)
-	for name, text := range map[string]string{"env": "A=1\n", "labels": "k=v\n"} {
+	for name, text := range files {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// TestEveryFlag gives each flag once and looks at what becomes of it, so that
+// a flag which is accepted and forgotten fails.
+func TestEveryFlag(t *testing.T) {
+	dir := withFiles(t, map[string]string{"env": "A=1\n", "labels": "k=v\n"})
 	tests := map[string]struct {
 		args string
 		got  func(runOptions) any

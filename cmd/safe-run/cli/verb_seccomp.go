@@ -3,7 +3,6 @@ package cli
 import (
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -90,14 +89,6 @@ func builtinsAllowing(name, arch string) ([]string, error) {
 		}
 	}
 	return out, nil
-}
-
-// numberText is the number of a call on an architecture.
-func numberText(arch, name string) string {
-	if n, ok := seccomp.Number(arch, name); ok {
-		return strconv.Itoa(n)
-	}
-	return "none"
 }
 
 // unknownCall is the error of a word that is neither call nor group.
