@@ -73,14 +73,17 @@ func (c *Cmd) readKernel() (list []event.Denial) {
 	}
 	now := time.Now().UTC()
 	for _, r := range all {
-		if d.answers.Refuses(r.Number) {
+		// The end of a signal handler looks like the end of a call without a number,
+		// with the result of the one that was interrupted.
+		name := seccomp.NameOf(runtime.GOARCH, r.Number)
+		if name == "" || d.answers.Refuses(r.Number) {
 			continue
 		}
 		count := r.Count
 		r.Count = 0
 		known, seen := d.refused.seen[r]
 		if !seen {
-			known = c.Plan.Refused(seccomp.NameOf(runtime.GOARCH, r.Number), unix.ErrnoName(r.Errno), r.Path)
+			known = c.Plan.Refused(name, unix.ErrnoName(r.Errno), r.Path)
 			known.Process, known.Pid, known.Tid, known.First = r.Process, r.Pid, r.Pid, now
 		}
 		if known.Count != count {

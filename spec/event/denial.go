@@ -40,6 +40,8 @@ type Denial struct {
 	Last    time.Time `json:"last"`
 
 	Severity Severity `json:"severity"`
+	// Harmless says that programs which try it go on without.
+	Harmless bool `json:"harmless,omitempty"`
 	// Meaning is what it usually is, Risk what allowing it would open.
 	Meaning string `json:"meaning,omitempty"`
 	Risk    string `json:"risk,omitempty"`

@@ -61,6 +61,12 @@ func gravity(name string) event.Severity {
 	return event.Medium
 }
 
+// harmless says whether programs that are refused a call go on without it: newer
+// calls with an older way, and changes of user to the one that they are.
+func harmless(name string) bool {
+	return slices.Contains(common, name) || slices.Contains(Expand([]string{"@modern", "@identity"}), name)
+}
+
 // needOf is what the kernel asks of who calls name.
 func needOf(name string) need {
 	for _, n := range needs {

@@ -20,7 +20,7 @@ func (a Answers) Denial(number int, args [6]uint64) event.Denial {
 	if decide, ok := byArguments[name]; ok && decide(&d, args) {
 		return d
 	}
-	d.Severity, d.Risk = gravity(name), riskOf(name)
+	d.Severity, d.Risk, d.Harmless = gravity(name), riskOf(name), harmless(name)
 	allowCall(&d, name)
 	return d
 }

@@ -15,6 +15,7 @@ var launcher = []Set{
 	{"open the exec fifo without following a forged /proc", []string{
 		"fstat", "fstatfs", "newfstatat", "openat", "readlinkat", "statx", "write",
 	}},
+	{"hear that the filter's descriptor was taken, where it reports", []string{"recvfrom"}},
 	{"execute", []string{"execve"}},
 	{"the Go runtime: memory, locks, threads, signals, clocks", []string{
 		"clock_gettime", "clone", "epoll_ctl", "epoll_pwait", "exit", "exit_group", "futex", "getpid", "gettid",

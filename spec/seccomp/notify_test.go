@@ -145,9 +145,16 @@ func TestDenials(t *testing.T) {
 		if (c.allow == "") != (d.Allow == nil) || c.allow != "" && !slices.Contains(d.Allow, c.allow) {
 			t.Errorf("%s %#x is allowed by %q, want %q", c.name, c.args, d.Allow, c.allow)
 		}
+		if d.Harmless {
+			t.Errorf("%s is no harmless one", c.name)
+		}
 		if (d.Allow == nil) == (d.Instead == "") {
 			t.Errorf("%s %#x: neither or both of how to allow it and what to do: %+v", c.name, c.args, d)
 		}
+	}
+	setuid, _ := seccomp.Number("amd64", "setuid")
+	if d := answers.Denial(setuid, [6]uint64{}); !d.Harmless {
+		t.Errorf("what busybox tries each time: %+v", d)
 	}
 	if d := answers.Denial(4000, [6]uint64{}); d.Syscall != "number 4000" || d.Instead == "" {
 		t.Errorf("a call that nobody knows: %+v", d)

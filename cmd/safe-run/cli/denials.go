@@ -24,7 +24,7 @@ func worthTelling(exit sandbox.Exit) (told []event.Denial, minor []string) {
 		case d.Control != event.Seccomp: // what it was killed for is said already
 		case d.Severity == event.High, failed && d.Severity == event.Medium:
 			told = append(told, d)
-		case failed && !slices.Contains(minor, callText(d)):
+		case failed && !d.Harmless && !slices.Contains(minor, callText(d)):
 			minor = append(minor, callText(d))
 		}
 	}
@@ -42,7 +42,7 @@ func tellDenials(w *os.File, list []event.Denial, minor []string) {
 		report(w, paletteFor(w), problem.New(allowHint(d), "%s", denialLine(d)))
 	}
 	if len(minor) > 0 {
-		report(w, paletteFor(w), problem.New(all, "denied by seccomp, as to programs without privileges: %s",
+		report(w, paletteFor(w), problem.New(all, "denied by seccomp, which may be why: %s",
 			strings.Join(minor[:min(len(minor), mostTold)], ", ")))
 	}
 }

@@ -70,7 +70,7 @@ func TestTellDenials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.ContainsRune(string(text), 0x1b) || !strings.Contains(string(text), `sh\x1b[2J"`) || !strings.Contains(string(text), "as to programs without privileges: chown") {
+	if strings.ContainsRune(string(text), 0x1b) || !strings.Contains(string(text), `sh\x1b[2J"`) || !strings.Contains(string(text), "which may be why: chown") {
 		t.Errorf("%s", text)
 	}
 }
