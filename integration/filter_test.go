@@ -94,13 +94,13 @@ func lateCalls(trace string) ([]string, error) {
 func TestFilterIsWhatIsShown(t *testing.T) {
 	needRoot(t)
 	leaks.Check(t)
-	for _, name := range []string{"default", "db", "shell"} {
+	for name, reporting := range map[string]bool{"default": false, "db": false, "shell": false, "web": trace.Available()} {
 		t.Run(name, func(t *testing.T) {
-			shown, err := exec.Command(built(t).safeRun, "seccomp", "show", "--format", "raw", "--reporting="+strconv.FormatBool(trace.Available()), name).Output()
+			shown, err := exec.Command(built(t).safeRun, "seccomp", "show", "--format", "raw", "--reporting="+strconv.FormatBool(reporting), name).Output()
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, _ := start(t, []string{"--profile", name, "--network", "none"}, "sleep", "1m")
+			r, _ := start(t, []string{"--profile", name, "--network", "none", "--explain=" + strconv.FormatBool(reporting)}, "sleep", "1m")
 			filters, err := filtersOf(inside(t, r))
 			if errors.Is(err, unix.EIO) || errors.Is(err, unix.EACCES) {
 				t.Skipf("this kernel does not tell filters (CONFIG_CHECKPOINT_RESTORE): that they are what is shown was not checked: %v", err)

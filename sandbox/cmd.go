@@ -34,6 +34,9 @@ type Cmd struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
+	// Trace asks for what is refused; a plan with reactions does, too. It makes
+	// a start some milliseconds longer.
+	Trace bool
 	// OnDenial is told of each kind of denial the first time it happens. It may
 	// be nil, and must not block.
 	OnDenial func(event.Denial)

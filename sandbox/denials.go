@@ -14,6 +14,7 @@ import (
 
 	"github.com/safe-run/safe-run/sandbox/trace"
 	"github.com/safe-run/safe-run/spec/event"
+	"github.com/safe-run/safe-run/spec/problem"
 	"github.com/safe-run/safe-run/spec/seccomp"
 )
 
@@ -45,10 +46,18 @@ type denials struct {
 const savedAfter = 500 * time.Millisecond
 
 // listen makes the filter of oci report what it refuses. It gives oci itself
-// where there is no filter, or where the kernel has no such reports; nothing is
-// refused less for that.
+// where nobody asks, where there is no filter, or where the kernel has no such
+// reports; nothing is refused less for that.
 func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
-	if oci.Linux.Seccomp == nil || !trace.Available() {
+	reacts := len(c.Plan.Reactions) > 0
+	if !c.Trace && !reacts || oci.Linux.Seccomp == nil {
+		return oci, nil
+	}
+	if !trace.Available() {
+		if reacts {
+			return nil, problem.New("take seccomp.onViolation out of the profile, or run it on Linux 5.9 and below no other filter",
+				"nothing can follow a violation here: filters cannot report")
+		}
 		return oci, nil
 	}
 	filter, answers := seccomp.Notified(oci.Linux.Seccomp)

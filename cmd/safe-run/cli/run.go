@@ -183,6 +183,7 @@ func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 	if o.Stdin {
 		cmd.Stdin = std.In
 	}
+	cmd.Trace = o.Explain || o.TTY || std.Order != nil
 	if o.Explain {
 		cmd.Kernel, cmd.OnDenial = true, func(d event.Denial) { tellDenial(std, o, d) }
 	}
