@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -39,6 +40,9 @@ type ending struct {
 	Code int    `json:"code"`
 	Line string `json:"line,omitempty"`
 	Hint string `json:"hint,omitempty"`
+	// Denied and Minor are what was refused and is worth telling.
+	Denied []event.Denial `json:"denied,omitempty"`
+	Minor  []string       `json:"minor,omitempty"`
 }
 
 // readEnding waits for what the owner says at the end. One that is killed says
@@ -100,6 +104,9 @@ func lend(std IO, o runOptions, socket, master *os.File) error {
 		s.finish()
 		if end.Line != "" && !o.Quiet {
 			report(std.Err, paletteFor(std.Err), problem.New(end.Hint, "%s", end.Line))
+		}
+		if !o.Quiet {
+			tellDenials(std.Err, end.Denied, end.Minor)
 		}
 		if end.Code == 0 {
 			return nil
@@ -188,6 +195,7 @@ func (own *ownership) tell(exit sandbox.Exit, err error) error {
 		end = ending{Code: exitCode(failed, exitLauncher), Line: failed.Error(), Hint: problem.HintOf(failed)}
 	} else {
 		end.Line, end.Hint = exit.Explain()
+		end.Denied, end.Minor = worthTelling(exit)
 	}
 	return json.NewEncoder(own.front).Encode(end)
 }
