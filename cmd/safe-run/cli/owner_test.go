@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,7 @@ func TestReadEnding(t *testing.T) {
 		{`{"code":137,"line":"killed","hint":"more"}`, ending{Code: 137, Line: "killed", Hint: "more"}},
 	}
 	for _, test := range tests {
-		if got := readEnding(strings.NewReader(test.said)); got != test.want {
+		if got := readEnding(strings.NewReader(test.said)); !reflect.DeepEqual(got, test.want) {
 			t.Errorf("the owner says %s: %+v, want %+v", test.said, got, test.want)
 		}
 	}
