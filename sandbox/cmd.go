@@ -40,6 +40,8 @@ type Cmd struct {
 	// OnDenial is told of each kind of denial the first time it happens. It may
 	// be nil, and must not block.
 	OnDenial func(event.Denial)
+	// OnFreeze is told when the container was paused for a denial.
+	OnFreeze func(event.Denial)
 	// Kernel asks also for what the kernel itself refuses. While the sandbox
 	// runs, that slows down each system call on this host by some 100 ns.
 	Kernel bool

@@ -32,6 +32,7 @@ const mostDenials = 4 << 20
 // denials is what one sandbox is refused.
 type denials struct {
 	tally    *trace.Tally
+	tell     *telling
 	answers  seccomp.Answers
 	listener *trace.Listener
 	file     string
@@ -53,6 +54,11 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	if !c.Trace && !reacts || oci.Linux.Seccomp == nil {
 		return oci, nil
 	}
+	// A program that may load filters may want to listen to one itself, and there
+	// is one listener for all filters of a process.
+	if !reacts && c.OnDenial == nil && seccomp.Allows(oci.Linux.Seccomp, "seccomp") {
+		return oci, nil
+	}
 	if !trace.Available() {
 		if reacts {
 			return nil, problem.New("take seccomp.onViolation out of the profile, or run it on Linux 5.9 and below no other filter",
@@ -62,14 +68,16 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	}
 	filter, answers := seccomp.Notified(oci.Linux.Seccomp)
 	d := &denials{tally: trace.NewTally(answers), answers: answers, file: filepath.Join(c.Lease.store.Dir(c.Lease.ID), DenialsFile)}
+	d.tell = newTelling(c.OnDenial)
 	d.tally.New = func(denial event.Denial) {
 		c.react(denial)
 		d.saveSoon()
-		if c.OnDenial != nil {
-			c.OnDenial(denial)
-		}
+		d.tell.add(denial)
 	}
-	d.tally.More = d.saveSoon
+	d.tally.More = func(denial event.Denial) {
+		c.react(denial)
+		d.saveSoon()
+	}
 	filter.ListenerPath = filepath.Join(c.Lease.store.Dir(c.Lease.ID), denialsSocket)
 	var err error
 	if d.listener, err = trace.Listen(filter.ListenerPath, d.tally); err != nil {
@@ -88,13 +96,34 @@ func (c *Cmd) react(denial event.Denial) {
 	if container == nil {
 		return // the program has not begun: it is our own init
 	}
-	switch c.Plan.Reactions[denial.Severity] {
-	case "kill":
+	reaction := c.Plan.Reactions[denial.Severity]
+	if reaction == "freeze" && c.freeze(denial) {
+		return
+	}
+	if reaction != "" {
 		c.violation.CompareAndSwap(nil, &denial)
 		_ = container.Signal(unix.SIGKILL)
-	case "freeze":
-		_ = container.Freeze()
 	}
+}
+
+// freeze pauses the container as `safe-run pause` does, and says so. Where that
+// does not work it is killed.
+func (c *Cmd) freeze(denial event.Denial) bool {
+	live, err := OpenLive(c.Lease.store.Root, c.Lease.ID)
+	if err != nil {
+		return false
+	}
+	defer live.Close()
+	if paused, err := live.Paused(); err == nil && paused {
+		return true // for another denial, a moment ago
+	}
+	if live.Pause() != nil {
+		return false
+	}
+	if c.OnFreeze != nil {
+		go c.OnFreeze(denial)
+	}
+	return true
 }
 
 // Denials gives what the sandbox was refused so far; traced is false where
@@ -104,6 +133,7 @@ func (c *Cmd) Denials() (list []event.Denial, traced bool) {
 		return nil, false
 	}
 	c.denials.listener.Settle()
+	defer c.denials.tell.settle()
 	return append(c.denials.tally.Denials(), c.readKernel()...), true
 }
 
@@ -114,7 +144,9 @@ func (d *denials) close() error {
 	}
 	d.mu.Unlock()
 	d.closeKernel()
-	return d.listener.Close()
+	err := d.listener.Close()
+	d.tell.close()
+	return err
 }
 
 // saveSoon writes the file a moment later, once for all that comes until then.

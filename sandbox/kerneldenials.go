@@ -67,24 +67,27 @@ func (c *Cmd) readKernel() (list []event.Denial) {
 	}
 	d.refused.mu.Lock()
 	defer d.refused.mu.Unlock()
-	all, _, err := d.kernel.Read()
+	all, lost, err := d.kernel.Read()
 	if err != nil {
 		return nil
 	}
 	now := time.Now().UTC()
 	for _, r := range all {
-		// The end of a signal handler looks like the end of a call without a number,
-		// with the result of the one that was interrupted.
-		name := seccomp.NameOf(runtime.GOARCH, r.Number)
-		if name == "" || d.answers.Refuses(r.Number) {
+		if d.answers.Refuses(r.Number, uint(r.Errno)) {
 			continue
 		}
 		count := r.Count
 		r.Count = 0
 		known, seen := d.refused.seen[r]
 		if !seen {
+			// The end of a signal handler looks like the end of a call without a
+			// number, with the result of the one that was interrupted.
+			name := seccomp.NameOf(runtime.GOARCH, r.Number)
+			if name == "" {
+				continue
+			}
 			known = c.Plan.Refused(name, unix.ErrnoName(r.Errno), r.Path)
-			known.Process, known.Pid, known.Tid, known.First = r.Process, r.Pid, r.Pid, now
+			known.Process, known.First = r.Process, now
 		}
 		if known.Count != count {
 			known.Count, known.Last = count, now
@@ -94,9 +97,15 @@ func (c *Cmd) readKernel() (list []event.Denial) {
 		}
 		d.refused.seen[r] = known
 		list = append(list, known)
-		if !seen && c.OnDenial != nil {
-			c.OnDenial(known)
+		if !seen {
+			d.tell.add(known)
 		}
+	}
+	if lost > 0 {
+		list = append(list, event.Denial{
+			Control: event.Kernel, Count: lost, First: now, Last: now, Severity: event.Low,
+			Meaning: "more kinds of them than can be told apart", Instead: "run less of it at a time",
+		})
 	}
 	return list
 }

@@ -18,7 +18,6 @@ import (
 type Refused struct {
 	Number  int
 	Errno   syscall.Errno
-	Pid     int
 	Process string
 	// Path is the file that it named, as it was named; empty for other calls.
 	Path  string
@@ -35,14 +34,14 @@ type Kernel struct {
 // maxRefused bounds the different refusals that are told apart.
 const maxRefused = 1024
 
-// The key of a refusal: number, errno, process, name and path.
+// The key of a refusal: number, errno, name and path. No process: a script that
+// starts one after the other would fill the table.
 const (
-	keySize  = 160
+	keySize  = 152
 	atErrno  = 4
-	atPid    = 8
-	atName   = 16
+	atName   = 8
 	nameSize = 16
-	atPath   = 32
+	atPath   = 24
 	pathSize = keySize - atPath
 )
 
@@ -146,7 +145,6 @@ func refusedOf(key []byte) Refused {
 	return Refused{
 		Number:  int(binary.NativeEndian.Uint32(key)),
 		Errno:   syscall.Errno(-int32(binary.NativeEndian.Uint32(key[atErrno:]))),
-		Pid:     int(binary.NativeEndian.Uint32(key[atPid:])),
 		Process: text(key[atName : atName+nameSize]),
 		Path:    text(key[atPath:]),
 	}

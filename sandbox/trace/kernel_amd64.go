@@ -60,7 +60,7 @@ func (k *Kernel) instructions(group uint64, level int) asm.Instructions {
 	add(is(asm.Mov.Imm(asm.R1, int32(level)).WithSymbol("refused"), asm.FnGetCurrentAncestorCgroupId.Call(),
 		asm.LoadImm(asm.R1, int64(group), asm.DWord), asm.JNE.Reg(asm.R0, asm.R1, "end")))
 
-	// The key: zeroes, the number, the result, the process and its name.
+	// The key: zeroes, the number, the result and the process's name.
 	add(is(asm.LoadMem(asm.R8, asm.R6, 0, asm.DWord), asm.Mov.Imm(asm.R1, 0), asm.StoreMem(asm.RFP, scratch, asm.R1, asm.DWord),
 		asm.StoreMem(asm.RFP, index, asm.R1, asm.DWord)))
 	for offset := 0; offset < keySize; offset += 8 {
@@ -68,8 +68,7 @@ func (k *Kernel) instructions(group uint64, level int) asm.Instructions {
 	}
 	add(at(asm.R1, scratch), is(asm.Mov.Imm(asm.R2, 8), asm.Mov.Reg(asm.R3, asm.R8), asm.Add.Imm(asm.R3, number), asm.FnProbeReadKernel.Call(),
 		asm.LoadMem(asm.R9, asm.RFP, scratch, asm.DWord), asm.StoreMem(asm.RFP, onStack, asm.R9, asm.Word),
-		asm.StoreMem(asm.RFP, onStack+atErrno, asm.R7, asm.Word),
-		asm.FnGetCurrentPidTgid.Call(), asm.RSh.Imm(asm.R0, 32), asm.StoreMem(asm.RFP, onStack+atPid, asm.R0, asm.Word)),
+		asm.StoreMem(asm.RFP, onStack+atErrno, asm.R7, asm.Word)),
 		at(asm.R1, onStack+atName), is(asm.Mov.Imm(asm.R2, nameSize), asm.FnGetCurrentComm.Call()))
 
 	// The path, when the call has one.

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -22,6 +23,8 @@ type Listener struct {
 
 	mu    sync.Mutex
 	files map[*os.File]bool
+	// dropped: what comes now is let go of at once.
+	dropped bool
 }
 
 // Listen listens at path, in a directory that only root may enter.
@@ -59,6 +62,7 @@ func (l *Listener) Close() error {
 func (l *Listener) drop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.dropped = true
 	for f := range l.files {
 		f.Close()
 	}
@@ -68,7 +72,7 @@ func (l *Listener) drop() {
 func (l *Listener) hold(f *os.File, held bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if held {
+	if held && !l.dropped {
 		l.files[f] = true
 		return
 	}
@@ -83,15 +87,17 @@ func (l *Listener) accept() {
 			return
 		}
 		if err != nil {
+			time.Sleep(10 * time.Millisecond) // no descriptor is left, perhaps
 			continue
 		}
 		l.wait.Go(func() {
-			defer conn.Close()
-			if f, err := receive(conn); err == nil {
-				l.hold(f, true)
-				defer l.hold(f, false)
-				l.serve(f)
+			f, err := receive(conn)
+			if err != nil {
+				return
 			}
+			l.hold(f, true)
+			defer l.hold(f, false)
+			l.serve(f)
 		})
 	}
 }
@@ -101,8 +107,23 @@ const maxMessage = 64 << 10
 
 var errNoDescriptor = errors.New("no descriptor came")
 
-// receive takes the descriptor that libcontainer sends.
+// handOver bounds the time that a descriptor takes to come: who sends it may have
+// been stopped.
+const handOver = 5 * time.Second
+
+// receive takes the descriptor that libcontainer sends, and all that comes with
+// it: who sends it waits until that has been read.
 func receive(conn *net.UnixConn) (*os.File, error) {
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(handOver))
+	f, err := descriptor(conn)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, conn)
+	}
+	return f, err
+}
+
+func descriptor(conn *net.UnixConn) (*os.File, error) {
 	data, oob := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := conn.ReadMsgUnix(data, oob)
 	if err != nil {

@@ -3,6 +3,7 @@ package trace
 import (
 	"errors"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -39,23 +40,42 @@ func (l *Listener) serve(f *os.File) {
 	if err != nil {
 		return
 	}
-	_ = conn.Read(func(fd uintptr) (over bool) {
-		for {
-			fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-			n, err := unix.Poll(fds, 0)
-			switch {
-			case errors.Is(err, unix.EINTR):
-			case err != nil:
-				return true
-			case n == 0:
-				return false // wait
-			case fds[0].Revents&unix.POLLIN == 0:
-				return true // nobody is left
-			default:
-				l.answer(int(fd))
-			}
+	for over := false; !over; {
+		err := conn.Read(func(fd uintptr) bool {
+			wait := false
+			over, wait = l.drain(int(fd))
+			return !wait
+		})
+		if errors.Is(err, os.ErrClosed) {
+			return
 		}
-	})
+		if err != nil {
+			// The kernel's lock of the filter was interrupted by a signal to this
+			// process, which looks like an error of the descriptor and is none.
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// drain answers what there is; over says that nobody has the filter any more,
+// and wait that there is nothing yet.
+func (l *Listener) drain(fd int) (over, wait bool) {
+	for {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return true, false
+		case n == 0:
+			return false, true
+		case fds[0].Revents&unix.POLLIN != 0:
+			l.answer(fd)
+		case fds[0].Revents&(unix.POLLHUP|unix.POLLNVAL) != 0:
+			return true, false
+		}
+		// POLLERR alone is an interrupted lock: it is asked again.
+	}
 }
 
 // answer takes one call, if it has not been given up meanwhile, and refuses it.
@@ -67,13 +87,18 @@ func (l *Listener) answer(fd int) {
 	if ioctl(fd, ioctlReceive, unsafe.Pointer(&n)) != nil {
 		return
 	}
+	d := l.tally.teller.Denial(int(n.nr), n.args)
 	who := identify(int(n.tid))
-	l.pace.wait()
+	l.pace.wait(costs[d.Severity])
 	l.giving.RLock()
 	defer l.giving.RUnlock()
 	r := response{id: n.id, errno: -int32(l.tally.teller.Answer(int(n.nr), n.args))}
-	if ioctl(fd, ioctlSend, unsafe.Pointer(&r)) == nil {
-		l.tally.count(n, who)
+	err := ioctl(fd, ioctlSend, unsafe.Pointer(&r))
+	for errors.Is(err, unix.EINTR) { // before it was looked at: whoever waits would wait for ever
+		err = ioctl(fd, ioctlSend, unsafe.Pointer(&r))
+	}
+	if err == nil {
+		l.tally.count(d, who)
 	}
 }
 

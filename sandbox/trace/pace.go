@@ -3,6 +3,8 @@ package trace
 import (
 	"sync"
 	"time"
+
+	"github.com/safe-run/safe-run/spec/event"
 )
 
 // An answer costs the host some 20 microseconds, and whoever is refused waits
@@ -12,6 +14,10 @@ const (
 	perSecond = 2000
 	burst     = 500
 )
+
+// costs are what an answer takes out of the bucket. What ordinary programs try
+// with each of many files, such as chown, must not make them slow.
+var costs = map[event.Severity]float64{event.Low: 0.2, event.Medium: 1, event.High: 1}
 
 // pace is a bucket of answers that fills with time.
 type pace struct {
@@ -27,16 +33,16 @@ func newPace() *pace {
 }
 
 // wait returns when there is an answer to give.
-func (p *pace) wait() {
+func (p *pace) wait(cost float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fill()
-	if p.left < 1 {
+	if p.left < cost {
 		// Enough for many: a short sleep takes longer than it should.
 		p.sleep(20 * time.Millisecond)
 		p.fill()
 	}
-	p.left--
+	p.left -= cost
 }
 
 func (p *pace) fill() {

@@ -34,7 +34,7 @@ type Tally struct {
 	// New is told of each denial the first time, and More that one came again;
 	// they may be nil, and must not block.
 	New  func(event.Denial)
-	More func()
+	More func(event.Denial)
 
 	mu    sync.Mutex
 	kinds map[kind]*event.Denial
@@ -46,13 +46,13 @@ func NewTally(teller Teller) *Tally {
 }
 
 // count counts one call that was answered.
-func (t *Tally) count(n notification, who process) {
-	d := t.teller.Denial(int(n.nr), n.args)
+func (t *Tally) count(d event.Denial, who process) {
 	t.mu.Lock()
 	now := time.Now().UTC()
 	at := kind{d.Syscall + "\x00" + strings.Join(d.Arguments, "\x00"), who.name}
 	if _, known := t.kinds[at]; !known && len(t.kinds) >= maxKinds {
-		at = kind{what: d.Syscall}
+		// By its severity, too: a grave one does not hide behind a light one.
+		at = kind{what: d.Syscall + "\x00" + string(d.Severity)}
 		d.Arguments, who = nil, process{}
 	}
 	known, ok := t.kinds[at]
@@ -69,7 +69,7 @@ func (t *Tally) count(n notification, who process) {
 	case !ok && t.New != nil:
 		t.New(first)
 	case ok && t.More != nil:
-		t.More()
+		t.More(first)
 	}
 }
 

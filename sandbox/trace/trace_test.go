@@ -22,17 +22,21 @@ func (teller) Denial(number int, args [6]uint64) event.Denial {
 	return d
 }
 
+func call(number, argument int) event.Denial {
+	return teller{}.Denial(number, [6]uint64{uint64(argument)})
+}
+
 func TestTally(t *testing.T) {
 	tally := NewTally(teller{})
 	var told []string
 	again := 0
 	tally.New = func(d event.Denial) { told = append(told, d.Syscall+" "+d.Process) }
-	tally.More = func() { again++ }
+	tally.More = func(event.Denial) { again++ }
 	for range 3 {
-		tally.count(notification{nr: 1}, process{"a", 10, 11})
+		tally.count(call(1, 0), process{"a", 10, 11})
 	}
-	tally.count(notification{nr: 1}, process{"b", 12, 12})
-	tally.count(notification{nr: 9}, process{"a", 10, 10})
+	tally.count(call(1, 0), process{"b", 12, 12})
+	tally.count(call(9, 0), process{"a", 10, 10})
 	if want := []string{"1 a", "1 b", "9 a"}; !slices.Equal(told, want) || again != 2 {
 		t.Errorf("told %q and %d more, want %q and 2", told, again, want)
 	}
@@ -51,7 +55,7 @@ func TestTallyIsBounded(t *testing.T) {
 	tally := NewTally(teller{})
 	const calls = 10 * maxKinds
 	for i := range calls {
-		tally.count(notification{nr: int32(i % 7), args: [6]uint64{uint64(i)}}, process{fmt.Sprint(i), i, i})
+		tally.count(call(i%7, i), process{fmt.Sprint(i), i, i})
 	}
 	list := tally.Denials()
 	if len(list) > maxKinds+7 {
@@ -66,19 +70,37 @@ func TestTallyIsBounded(t *testing.T) {
 	}
 }
 
+// TestGraveIsNotHidden: one who makes up kinds until there is no more room cannot
+// have a grave call counted as a light one, of which nobody is told.
+func TestGraveIsNotHidden(t *testing.T) {
+	tally := NewTally(teller{})
+	var told []event.Severity
+	tally.New = func(d event.Denial) { told = append(told, d.Severity) }
+	for i := range maxKinds + 10 {
+		tally.count(call(1, i), process{fmt.Sprint(i), i, i})
+	}
+	told = nil
+	grave := call(1, 0)
+	grave.Severity = event.High
+	tally.count(grave, process{"x", 1, 1})
+	if !slices.Equal(told, []event.Severity{event.High}) {
+		t.Errorf("told of %v", told)
+	}
+}
+
 // TestPace: a burst goes through, and then no more than so many a second.
 func TestPace(t *testing.T) {
 	now := time.Unix(0, 0)
 	p := &pace{now: func() time.Time { return now }, sleep: func(d time.Duration) { now = now.Add(d) }, left: burst, last: now}
 	for range burst {
-		p.wait()
+		p.wait(1)
 	}
 	if !now.Equal(time.Unix(0, 0)) {
 		t.Errorf("a burst took %v", now.Sub(time.Unix(0, 0)))
 	}
 	const more = 10 * perSecond
 	for range more {
-		p.wait()
+		p.wait(1)
 	}
 	if took := now.Sub(time.Unix(0, 0)); took < 9*time.Second || took > 11*time.Second {
 		t.Errorf("%d answers took %v, want 10s", more, took)

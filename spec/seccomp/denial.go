@@ -55,6 +55,17 @@ var byArguments = map[string]func(d *event.Denial, args [6]uint64) bool{
 	"ioctl":      deniedIoctl,
 	"chmod":      deniedMode(1), "fchmod": deniedMode(1), "creat": deniedMode(1), "fchmodat": deniedMode(2), "fchmodat2": deniedMode(2),
 	"mknod": deniedNode(1), "mknodat": deniedNode(2),
+	"connect": deniedOutbound, "sendto": deniedOutbound, "sendmsg": deniedOutbound, "sendmmsg": deniedOutbound,
+}
+
+// deniedOutbound is for what is refused beside a socket of the service manager's.
+func deniedOutbound(d *event.Denial, _ [6]uint64) bool {
+	if d.Errno != errnoName(eacces) {
+		return false
+	}
+	d.Severity, d.Risk = event.Medium, "a listening socket of the host, which can be connected to whatever the host reaches"
+	d.Instead = "set process.socketActivation.outbound in the profile, with its why"
+	return true
 }
 
 // plainFamilies are those that ordinary programs use. The others are old or
@@ -171,6 +182,8 @@ func errnoName(errno uint) string {
 		return "EPERM"
 	case enosys:
 		return "ENOSYS"
+	case eacces:
+		return "EACCES"
 	case eafnosupport:
 		return "EAFNOSUPPORT"
 	}

@@ -88,10 +88,21 @@ func (a Answers) Answer(number int, args [6]uint64) (errno uint) {
 	return errno
 }
 
-// Refuses says whether the filter refuses a call, with some arguments at least.
-func (a Answers) Refuses(number int) bool {
-	_, ok := a.calls[number]
-	return ok
+// Refuses says whether the filter may be who refused a call with an errno.
+func (a Answers) Refuses(number int, errno uint) bool {
+	for _, r := range a.calls[number].rules {
+		if r.errno == errno {
+			return true
+		}
+	}
+	return false
+}
+
+// Allows says whether a filter lets a call through, with some arguments at least.
+func Allows(filter *specs.LinuxSeccomp, name string) bool {
+	return slices.ContainsFunc(filter.Syscalls, func(rule specs.LinuxSyscall) bool {
+		return rule.Action == specs.ActAllow && slices.Contains(rule.Names, name)
+	})
 }
 
 // NameOf is the name of a system call by its number on an architecture (a

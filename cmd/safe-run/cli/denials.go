@@ -56,14 +56,26 @@ func tellDenial(std IO, o runOptions, d event.Denial) {
 	report(std.Err, paletteFor(std.Err), problem.New(allowHint(d), "%s", denialLine(d)))
 }
 
+// tellFrozen says that a container was paused for what it tried.
+func tellFrozen(std IO, name string, d event.Denial) {
+	report(std.Err, paletteFor(std.Err), problem.New("look at it, then: safe-run unpause "+name+", or safe-run kill "+name,
+		"%s is paused: it called %s, and the profile freezes for that (seccomp.onViolation.%s)", name, callText(d), d.Severity))
+}
+
 // denialLine is a denial in one line.
 func denialLine(d event.Denial) string {
+	if d.Control == event.Kernel && d.Syscall == "" {
+		return fmt.Sprintf("denied by kernel, %d times: %s", d.Count, d.Meaning)
+	}
 	if d.Control == event.Memory || d.Control == event.Pids {
 		return fmt.Sprintf("denied by the limit of %s, %d times: %s", d.Control, d.Count, d.Meaning)
 	}
 	line := fmt.Sprintf("denied by %s: %s failed with %s", d.Control, callText(d), d.Errno)
-	if d.Process != "" {
+	switch {
+	case d.Process != "" && d.Pid != 0:
 		line += fmt.Sprintf(" in %s (pid %d)", d.Process, d.Pid)
+	case d.Process != "":
+		line += " in " + d.Process
 	}
 	if d.Count > 1 {
 		line += fmt.Sprintf(", %d times", d.Count)

@@ -109,6 +109,14 @@ func TestPrintAllowing(t *testing.T) {
 	if err := a.printAllowing("web", "site", limit); err != nil {
 		t.Errorf("what a limit refused: %v", err)
 	}
+	hostile := []event.Denial{{Control: "kernel", Syscall: "openat", Process: `"} #`,
+		Allow: []string{"mounts:", "  tmpfs:", `    - {path: "/x/why: ...", size: 16MiB}`}}}
+	if err := a.printAllowing("web", "site", append(hostile, limit...)); err != nil {
+		t.Errorf("beside a path that looks like a reason: %v", err)
+	}
+	if got := allowDocument(hostile[0]); !strings.Contains(got, `{path: "/x/why: ...", size: 16MiB}`) {
+		t.Errorf("a path was changed: %s", got)
+	}
 	if _, err := onlyCalls(someDenials, []string{"bpf"}); err == nil {
 		t.Error("a call that was not refused was found")
 	}

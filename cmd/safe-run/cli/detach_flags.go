@@ -99,6 +99,8 @@ func (o runOptions) checkLife() error {
 		return problem.New("add -d, or run it in a shell's loop", "--restart: a container in the foreground ends with its launcher")
 	case !o.Detach && o.Log != (ledger.LogLimit{}):
 		return problem.New("add -d, or leave it out: the container writes to your standard output and error", "--log-opt: a container in the foreground has no log")
+	case o.Detach && o.Explain:
+		return problem.New("leave it out: safe-run denials NAME shows what the filter refuses", "--explain: nobody reads what a container in the background would be told of")
 	case restarts && remove:
 		return problem.New("leave one of them out", "--rm removes the container when it ends, and --restart starts it again")
 	}

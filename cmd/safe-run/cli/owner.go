@@ -152,6 +152,7 @@ func FrontSocket() *os.File {
 type ownership struct {
 	front    *os.File
 	detached atomic.Bool
+	explain  bool // all denials are told at the end
 }
 
 // handOver gives the terminal to the front and watches for its end.
@@ -159,7 +160,7 @@ func handOver(socket *os.File, cmd *sandbox.Cmd) (*ownership, error) {
 	if err := sandbox.SendFile(socket, cmd.Terminal()); err != nil {
 		return nil, err
 	}
-	own := &ownership{front: socket}
+	own := &ownership{front: socket, explain: cmd.OnDenial != nil}
 	go func() {
 		if n, _ := socket.Read(make([]byte, 1)); n == 0 {
 			_ = cmd.Signal(sigKill)
@@ -196,6 +197,9 @@ func (own *ownership) tell(exit sandbox.Exit, err error) error {
 	} else {
 		end.Line, end.Hint = exit.Explain()
 		end.Denied, end.Minor = worthTelling(exit)
+		if own.explain {
+			end.Denied, end.Minor = exit.Denials, nil
+		}
 	}
 	return json.NewEncoder(own.front).Encode(end)
 }

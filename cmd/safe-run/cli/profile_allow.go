@@ -73,7 +73,8 @@ func (a *app) printAllowing(base, name string, list []event.Denial) error {
 		}
 		one, err := profiles.Decode("denial", []byte(allowDocument(d)))
 		if err != nil {
-			return fmt.Errorf("the lines that would allow %s: %w", callText(d), err)
+			report(a.std.Err, paletteFor(a.std.Err), fmt.Errorf("the lines that would allow %s cannot be used: %w", callText(d), err))
+			continue
 		}
 		one.Metadata, allowed = profiles.Metadata{}, true
 		p = profiles.Layer(p, one)
@@ -100,6 +101,15 @@ func allowDocument(d event.Denial) string {
 		who = "a process"
 	}
 	why := fmt.Sprintf("%q", printable(fmt.Sprintf("%s calls %s; say what for", who, callText(d))))
-	lines := strings.ReplaceAll(strings.Join(d.Allow, "\n"), "why: ...", "why: "+why)
-	return "apiVersion: " + profiles.APIVersion + "\nkind: " + profiles.Kind + "\nmetadata: {name: denial}\n" + lines + "\n"
+	// Only where it stands for a reason: a path in a line is the container's to choose.
+	lines := ""
+	for _, line := range d.Allow {
+		if before, ok := strings.CutSuffix(line, "why: ...}"); ok {
+			line = before + "why: " + why + "}"
+		} else if before, ok := strings.CutSuffix(line, "why: ..."); ok && strings.TrimSpace(before) == "" {
+			line = before + "why: " + why
+		}
+		lines += line + "\n"
+	}
+	return "apiVersion: " + profiles.APIVersion + "\nkind: " + profiles.Kind + "\nmetadata: {name: denial}\n" + lines
 }

@@ -184,6 +184,7 @@ func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 		cmd.Stdin = std.In
 	}
 	cmd.Trace = o.Explain || o.TTY || std.Order != nil
+	cmd.OnFreeze = func(d event.Denial) { tellFrozen(std, cmd.Lease.Name, d) }
 	if o.Explain {
 		cmd.Kernel, cmd.OnDenial = true, func(d event.Denial) { tellDenial(std, o, d) }
 	}
@@ -243,7 +244,7 @@ func tellWhy(std IO, o runOptions, exit sandbox.Exit) {
 			denied = exit.Denials
 		}
 		if line != "" || len(denied) > 0 {
-			_ = json.NewEncoder(std.Err).Encode(ended{exit, line, hint})
+			writeEnded(std.Err, ended{exit, line, hint})
 		}
 		return
 	}
@@ -261,6 +262,13 @@ func tellWhy(std IO, o runOptions, exit sandbox.Exit) {
 		denied, minor = slices.DeleteFunc(exit.Denials, func(d event.Denial) bool { return d.Count == 1 }), nil
 	}
 	tellDenials(std.Err, denied, minor)
+}
+
+// writeEnded writes one line of JSON; names in it are the container's to choose.
+func writeEnded(w io.Writer, end ended) {
+	if line, err := json.Marshal(end); err == nil {
+		_, _ = w.Write(append(escapeJSON(line), '\n'))
+	}
 }
 
 // lostOutput fails a run whose output is not all there: a backup that was
