@@ -109,8 +109,8 @@ func checkSized(t *testing.T) {
 	if got > size-1<<20 || got < size/2 {
 		t.Errorf("there was room for %d bytes beside 1 MiB, of %d: %s", got, size, text)
 	}
-	if used, err := s.Usage(h.Volume); err != nil || used < size/2 || used > size {
-		t.Errorf("used: %d, %v", used, err)
+	if used, err := s.Usage(h.Volume); err != nil || used.AtLeast || used.Bytes < size/2 || used.Bytes > size {
+		t.Errorf("used: %+v, %v", used, err)
 	}
 	h.Close()
 	u.Mapped = false

@@ -26,10 +26,12 @@ type inspectedVolume struct {
 type inspectedStore struct {
 	Anonymous bool
 	// Size is the most bytes that it may take; 0 is no bound. Used is what it
-	// takes on the disk.
-	Size, Used int64
-	Containers []string
-	Damage     string `json:",omitempty"`
+	// takes on the disk, or at least so much, when there is too much in it to be
+	// counted.
+	Size, Used  int64
+	UsedAtLeast bool `json:",omitempty"`
+	Containers  []string
+	Damage      string `json:",omitempty"`
 }
 
 // volumeInspectVerb is `safe-run volume inspect NAME...`.
@@ -92,7 +94,8 @@ func describeVolume(r volumeRow, store *volume.Store) inspectedVolume {
 		return v
 	}
 	if full, err := store.Get(r.Name); err == nil {
-		v.SafeRun.Used, _ = store.Usage(full)
+		used, _ := store.Usage(full)
+		v.SafeRun.Used, v.SafeRun.UsedAtLeast = used.Bytes, used.AtLeast
 	}
 	return v
 }

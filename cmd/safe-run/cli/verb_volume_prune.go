@@ -69,6 +69,8 @@ func (a *app) confirm(what string) error {
 type pruned struct {
 	VolumesDeleted []string
 	SpaceReclaimed int64
+	// AtLeast: there was too much in one to be counted.
+	AtLeast bool `json:",omitempty"`
 }
 
 func (a *app) pruneVolumes(filter volumeFilter, all bool) error {
@@ -83,14 +85,15 @@ func (a *app) pruneVolumes(filter volumeFilter, all bool) error {
 		if !r.dangling || r.Damage != "" || !(r.Anonymous || all) || !filter.match(r) {
 			continue
 		}
-		var used int64
+		var used volume.Used
 		if v, err := store.Get(r.Name); err == nil {
 			used, _ = store.Usage(v)
 		}
 		switch err := sandbox.RemoveVolume(state.DefaultRoot, store, r.Name, ""); {
 		case err == nil:
 			done.VolumesDeleted = append(done.VolumesDeleted, r.Name)
-			done.SpaceReclaimed += used
+			done.SpaceReclaimed += used.Bytes
+			done.AtLeast = done.AtLeast || used.AtLeast
 		case !errors.Is(err, volume.ErrInUse) && !errors.Is(err, volume.ErrNotFound): // somebody was faster
 			errs = append(errs, err)
 		}
@@ -101,7 +104,11 @@ func (a *app) pruneVolumes(filter volumeFilter, all bool) error {
 	if len(done.VolumesDeleted) > 0 {
 		fmt.Fprintf(a.std.Out, "Deleted Volumes:\n%s\n\n", strings.Join(done.VolumesDeleted, "\n"))
 	}
-	fmt.Fprintf(a.std.Out, "Total reclaimed space: %s\n", formatBytes(done.SpaceReclaimed))
+	space := formatBytes(done.SpaceReclaimed)
+	if done.AtLeast {
+		space = "at least " + space
+	}
+	fmt.Fprintf(a.std.Out, "Total reclaimed space: %s\n", space)
 	return errors.Join(errs...)
 }
 
