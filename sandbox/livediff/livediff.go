@@ -58,6 +58,7 @@ type Layer struct {
 const (
 	mostChanges = 1 << 20
 	mostPath    = 4095
+	mostNames   = 64 << 20 // bytes of all the names together
 )
 
 // Find lists the changes in the order of their paths.
@@ -67,13 +68,15 @@ func (l *Layer) Find(ctx context.Context) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.dir(ctx, dir, ".", l.Image != nil); err != nil {
+	if err := f.dir(ctx, dir, "", l.Image != nil); err != nil {
 		return nil, err
 	}
-	f.above()
+	if err := f.above(); err != nil {
+		return nil, err
+	}
 	changes := make([]Change, 0, len(f.found))
 	for name, kind := range f.found {
-		changes = append(changes, Change{kind, "/" + name})
+		changes = append(changes, Change{kind, name})
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.Path, b.Path) })
 	return changes, nil
@@ -81,7 +84,8 @@ func (l *Layer) Find(ctx context.Context) ([]Change, error) {
 
 type finder struct {
 	*Layer
-	found map[string]Kind
+	found map[string]Kind // by paths from /, which are held once
+	names int             // bytes of names that are held
 }
 
 func openDir(at *os.File, name string) (*os.File, error) {
@@ -93,7 +97,7 @@ func openDir(at *os.File, name string) (*os.File, error) {
 }
 
 // dir looks through a directory of the upper layer, which it closes. below says
-// whether the image has a directory there.
+// whether the image has a directory there; name is empty or begins with a slash.
 func (f *finder) dir(ctx context.Context, dir *os.File, name string, below bool) error {
 	defer dir.Close()
 	var here map[string]bool
@@ -101,9 +105,12 @@ func (f *finder) dir(ctx context.Context, dir *os.File, name string, below bool)
 		here = map[string]bool{}
 	}
 	for {
-		names, err := dir.Readdirnames(4096)
+		names, err := dir.Readdirnames(64) // held once for each level
 		for _, child := range names {
 			if here != nil {
+				if err := f.hold(len(child)); err != nil {
+					return err
+				}
 				here[child] = true
 			}
 			if err := errors.Join(ctx.Err(), f.child(ctx, dir, [2]string{name, child}, below)); err != nil {
@@ -120,8 +127,22 @@ func (f *finder) dir(ctx context.Context, dir *os.File, name string, below bool)
 	if here == nil {
 		return nil
 	}
-	return f.hidden(name, here)
+	err := f.hidden(name, here)
+	for child := range here {
+		f.names -= len(child)
+	}
+	return err
 }
+
+// hold counts names that are kept.
+func (f *finder) hold(bytes int) error {
+	if f.names += bytes; f.names > mostNames {
+		return problem.New(insideHint, "the names of what has changed take more than %d MiB", mostNames>>20)
+	}
+	return nil
+}
+
+const insideHint = "look from inside: safe-run exec NAME find / -xdev"
 
 // opaque says whether a directory was removed and made again: what the image
 // has in it is gone.
@@ -133,13 +154,13 @@ func opaque(dir *os.File) bool {
 
 // hidden lists what an opaque directory has no more.
 func (f *finder) hidden(name string, here map[string]bool) error {
-	before, err := f.Image.ReadDir(name)
+	before, err := f.Image.ReadDir(relative(name))
 	if err != nil {
 		return err
 	}
 	for _, info := range before {
 		if !here[info.Name()] {
-			if err := f.note(path.Join(name, info.Name()), Deleted); err != nil {
+			if err := f.note(name+"/"+info.Name(), Deleted); err != nil {
 				return err
 			}
 		}
@@ -149,16 +170,16 @@ func (f *finder) hidden(name string, here map[string]bool) error {
 
 // child looks at one name of a directory; at is the directory's and its own.
 func (f *finder) child(ctx context.Context, dir *os.File, at [2]string, below bool) error {
-	name := path.Join(at[0], at[1])
+	name := at[0] + "/" + at[1]
 	if len(name) > mostPath {
-		return problem.New("look from inside: safe-run exec NAME find / -xdev", "the container has made directories too deep to be listed")
+		return problem.New(insideHint, "the container has made directories too deep to be listed")
 	}
 	var st unix.Stat_t
 	if err := unix.Fstatat(int(dir.Fd()), at[1], &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return ignoreGone(err)
 	}
 	old := f.old(name, below)
-	made, ours := f.Made[name]
+	made, ours := f.Made[name[1:]]
 	format := st.Mode & unix.S_IFMT
 	switch {
 	case format == unix.S_IFCHR && st.Rdev == 0: // a whiteout
@@ -191,7 +212,7 @@ func (f *finder) old(name string, below bool) fs.FileInfo {
 	if !below {
 		return nil
 	}
-	info, err := f.Image.Lstat(name)
+	info, err := f.Image.Lstat(relative(name))
 	if err != nil {
 		return nil
 	}
@@ -200,26 +221,40 @@ func (f *finder) old(name string, below bool) fs.FileInfo {
 
 func (f *finder) note(name string, kind Kind) error {
 	if len(f.found) >= mostChanges {
-		return problem.New("look from inside: safe-run exec NAME find / -xdev", "more than %d files have changed", mostChanges)
+		return problem.New(insideHint, "more than %d files have changed", mostChanges)
+	}
+	if err := f.hold(len(name)); err != nil {
+		return err
 	}
 	f.found[name] = kind
 	return nil
 }
 
 // above marks the directories that lead to a change, as docker does.
-func (f *finder) above() {
-	var names []string
+func (f *finder) above() error {
+	names := make([]string, 0, len(f.found))
 	for name := range f.found {
 		names = append(names, name)
 	}
 	for _, name := range names {
-		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		for dir := path.Dir(name); dir != "/"; dir = path.Dir(dir) {
 			if _, known := f.found[dir]; known {
-				continue
+				break // and so are those above it, or will be
 			}
-			f.found[dir] = Changed
+			if err := f.note(dir, Changed); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// relative is a path as the image wants it.
+func relative(name string) string {
+	if name == "" {
+		return "."
+	}
+	return name[1:]
 }
 
 // ignoreGone: the container goes on while it is looked at.
