@@ -77,6 +77,8 @@ type dest struct {
 	words
 	found
 	dir *os.File
+	// held: a link at its end is taken for itself.
+	held bool
 }
 
 // where is the path of dir, for people.
@@ -91,13 +93,21 @@ func (d *dest) where() string {
 const maxLinks = 40
 
 // dest finds the destination. Links at its end are followed, also one to a file
-// that is not there yet.
-func (t *Tree) dest(typed string) (*dest, error) {
+// that is not there yet. On the host they are not when a stranger's files are
+// copied: an earlier copy may have brought the link. Only a slash or a dot after
+// it says that the directory is meant to which it leads.
+func (t *Tree) dest(typed string, strange bool) (*dest, error) {
 	w, err := t.words(typed)
 	if err != nil {
 		return nil, err
 	}
-	d, at := &dest{words: w}, w.path
+	d, at := &dest{words: w, held: strange && t.Root == nil}, w.path
+	if d.held && w.dir {
+		if d.dir, err = t.open(w.path, unix.O_PATH|unix.O_DIRECTORY); err == nil {
+			d.exists, d.found.dir = true, true
+			return d, nil
+		}
+	}
 	for range maxLinks {
 		// Not path.Dir, which would take ".." behind a link for the link's.
 		cut := strings.LastIndexByte(strings.TrimRight(at, "/"), '/')
@@ -146,6 +156,10 @@ func (d *dest) look(t *Tree, above, base string) (target string, err error) {
 	case isDir(st):
 		d.exists, d.found.dir, d.dir = true, true, f
 		parent.Close()
+		return "", nil
+	case isLink(st) && d.held:
+		f.Close()
+		d.exists, d.link, d.dir, d.base = true, true, parent, base
 		return "", nil
 	case isLink(st):
 		target, err = readlink(f)

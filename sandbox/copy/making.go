@@ -48,13 +48,21 @@ func (m *making) dir() error {
 		return nil
 	}
 	if fresh && st.Uid != m.uid && m.tree.Root != nil {
-		return problem.New("something changes it meanwhile: safe-run pause the container, or copy again", "%s was replaced while it was copied", m.path())
+		return m.replaced()
 	}
 	if err := m.dress(dir, st); err != nil {
 		return err
 	}
-	m.dirs = append(m.dirs, m.Entry)
+	if !m.names.take(m.Name) {
+		return problem.New("copy it in parts, from further down", "%s is one of too many directories for one copy", m.path())
+	}
+	m.dirs = append(m.dirs, Entry{Name: m.Name, Sec: m.Sec, Nsec: m.Nsec})
 	return nil
+}
+
+// replaced says that something else has taken the place of what was made.
+func (m *making) replaced() error {
+	return problem.New("something changes it meanwhile: safe-run pause the container, or copy again", "%s was replaced while it was copied", m.path())
 }
 
 // dress gives owner and mode to what f names. The owner comes first, because a
@@ -117,41 +125,6 @@ func (m *making) file(ctx context.Context, name string, content io.Reader) error
 		return err
 	}
 	return f.Close() // a filesystem of the network says here that it is full
-}
-
-func (m *making) symlink(name string) error {
-	at := int(m.parent.Fd())
-	if err := unix.Symlinkat(m.Target, at, name); err != nil {
-		return err
-	}
-	return m.plain(name)
-}
-
-func (m *making) fifo(name string) error {
-	at := int(m.parent.Fd())
-	if err := unix.Mkfifoat(at, name, 0o600); err != nil {
-		return err
-	}
-	if err := unix.Fchmodat(at, name, m.Mode, unix.AT_SYMLINK_NOFOLLOW); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-		return err
-	}
-	return m.plain(name)
-}
-
-// plain gives owner and time to what cannot be opened. Its owner is mostly
-// right: a directory with setgid gives another group.
-func (m *making) plain(name string) error {
-	at := int(m.parent.Fd())
-	var st unix.Stat_t
-	if err := unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
-	}
-	if st.Uid != m.uid || st.Gid != m.gid {
-		if err := unix.Fchownat(at, name, int(m.uid), int(m.gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return err
-		}
-	}
-	return unix.UtimesNanoAt(at, name, m.times(), unix.AT_SYMLINK_NOFOLLOW)
 }
 
 // link makes a further name of a file of the same copy.

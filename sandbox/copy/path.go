@@ -49,7 +49,7 @@ func (t *Tree) words(typed string) (words, error) {
 }
 
 // found is what is at a destination.
-type found struct{ exists, dir bool }
+type found struct{ exists, dir, link bool }
 
 // place says under what name the source goes into the destination when that is
 // a directory, and else into the one above, as docker does.
@@ -59,6 +59,8 @@ func place(src words, srcDir bool, dst words, at found) (name string, err error)
 		return ".", nil
 	case at.dir:
 		return src.base, nil
+	case at.link && (srcDir || dst.dir):
+		return "", problem.New("remove it first; a directory that it leads to is written with a slash at the end", "%s is a link, not a directory", shown(dst.typed))
 	case at.exists && srcDir:
 		return "", problem.New("name a directory to copy it into", "%s is a file, and %s a directory", shown(dst.typed), shown(src.typed))
 	case at.exists && dst.dir:

@@ -19,7 +19,7 @@ type End struct {
 // Job is one copy.
 type Job struct {
 	From, To End
-	// Archive keeps owners by number, and setuid and setgid bits.
+	// Archive keeps owners by number, and inside setuid and setgid bits.
 	Archive bool
 	// Follow copies what the source's link points to, and not the link.
 	Follow bool
@@ -51,7 +51,7 @@ func (j Job) Run(ctx context.Context) error {
 
 // between copies files to files.
 func (j Job) between(ctx context.Context, walk walker, src *source, as *user) error {
-	to, err := j.To.Tree.dest(j.To.Path)
+	to, err := j.To.Tree.dest(j.To.Path, j.From.Tree.Root != nil)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (j Job) writer(to *dest, as *user) *writer {
 
 // unpack makes the files of a stream.
 func (j Job) unpack(ctx context.Context, as *user, from io.Reader) error {
-	to, err := j.To.Tree.dest(j.To.Path)
+	to, err := j.To.Tree.dest(j.To.Path, true)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (j Job) pack(ctx context.Context, walk walker, src *source, to io.Writer) e
 			return nil
 		}
 		if content != nil {
-			content = &counted{r: content, ctx: ctx, told: j.Progress}
+			content = &counted{r: j.whole(e, content), ctx: ctx, told: j.Progress}
 		}
 		return frames.Put(e, content)
 	}

@@ -19,15 +19,14 @@ type walker struct {
 	// what the container sees.
 	exact bool
 	emit  Emit
-	// linked are files with more than one name, by device and inode.
+	// linked are files with more than one name, by device and inode. Of those
+	// that are too many each name becomes a file of its own.
 	linked map[[2]uint64]string
+	names  names
 	// into is the directory that the copy goes to, which may lie in the source
 	// where both sides see the same directory of the host.
 	into *unix.Stat_t
 }
-
-// mostLinked bounds linked: what a container holds is its own choice.
-const mostLinked = 1 << 20
 
 // walk emits a source under a name; "." leaves the directory itself out.
 func (w *walker) walk(ctx context.Context, src *source, name string) error {
@@ -77,7 +76,7 @@ func (w *walker) item(ctx context.Context, f *os.File, st unix.Stat_t, name stri
 			e.Kind, e.Target, e.Size = Hard, before, 0
 			return w.emit(e, nil)
 		}
-		if len(w.linked) < mostLinked {
+		if w.names.take(name) {
 			w.linked[key] = name
 		}
 	}

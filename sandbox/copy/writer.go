@@ -22,7 +22,8 @@ type writer struct {
 	root *os.File
 	// where is root's path, for people.
 	where string
-	// keep gives entries the owner, setuid and setgid that they come with.
+	// keep gives entries the owner that they come with, and inside setuid and
+	// setgid.
 	keep     bool
 	progress func(written int64)
 	// leave tells of an entry that is not made.
@@ -35,7 +36,8 @@ type writer struct {
 		dir  *os.File
 	}
 	// dirs get their times when all is in them.
-	dirs []Entry
+	dirs  []Entry
+	names names
 }
 
 // put makes one entry.
@@ -49,7 +51,9 @@ func (w *writer) put(ctx context.Context, e Entry, content io.Reader) error {
 		}
 		return nil // it is there, and stays as it is
 	}
-	if !w.keep {
+	if !w.keep || w.tree.Root == nil {
+		// A number of the container's is another user on the host: its root is
+		// the host's.
 		e.Mode &^= unix.S_ISUID | unix.S_ISGID
 	}
 	if w.refused(e) {

@@ -22,12 +22,13 @@ const (
 
 // Archive is the program at work.
 type Archive struct {
-	cmd    *exec.Cmd
-	said   bytes.Buffer
-	pipe   io.Closer
-	verb   string
-	once   sync.Once
-	result error
+	cmd     *exec.Cmd
+	said    bytes.Buffer
+	pipe    io.Closer
+	verb    string
+	once    sync.Once
+	result  error
+	stopped bool
 }
 
 // OpenArchive gives the frames of the archive that is read from in.
@@ -38,11 +39,10 @@ func OpenArchive(ctx context.Context, in io.Reader) (*Archive, io.Reader, error)
 	}
 	a.cmd.Stdin = in
 	out, err := a.cmd.StdoutPipe()
-	if err == nil {
-		err = a.cmd.Start()
+	if err != nil {
+		return nil, nil, err
 	}
-	a.pipe = out
-	return a, out, err
+	return a, out, a.start(out)
 }
 
 // CreateArchive writes to out the archive of the frames that are written.
@@ -53,11 +53,20 @@ func CreateArchive(ctx context.Context, out io.Writer) (*Archive, io.Writer, err
 	}
 	a.cmd.Stdout = out
 	in, err := a.cmd.StdinPipe()
-	if err == nil {
-		err = a.cmd.Start()
+	if err != nil {
+		return nil, nil, err
 	}
-	a.pipe = in
-	return a, in, err
+	return a, in, a.start(in)
+}
+
+// start leaves nothing open where it fails.
+func (a *Archive) start(pipe io.Closer) error {
+	a.pipe = pipe
+	err := a.cmd.Start()
+	if err != nil {
+		pipe.Close()
+	}
+	return err
 }
 
 func newArchive(ctx context.Context, verb string) (*Archive, error) {
@@ -71,15 +80,28 @@ func newArchive(ctx context.Context, verb string) (*Archive, error) {
 	return a, nil
 }
 
+// Stop ends the program where the copy has failed: the other side of the archive
+// may never write or read again. What had gone wrong with it before, it says.
+func (a *Archive) Stop() error {
+	a.stopped = true
+	_ = a.cmd.Process.Kill() // it may have ended by itself
+	return a.Close()
+}
+
 // Close waits for the program and says what went wrong with it.
 func (a *Archive) Close() error {
 	a.once.Do(func() {
 		a.pipe.Close()
-		if err := a.cmd.Wait(); err != nil {
+		if err := a.cmd.Wait(); err != nil && !a.killed() {
 			a.result = a.explain(err)
 		}
 	})
 	return a.result
+}
+
+func (a *Archive) killed() bool {
+	status, ok := a.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return a.stopped && ok && status.Signal() == syscall.SIGKILL
 }
 
 func (a *Archive) explain(err error) error {

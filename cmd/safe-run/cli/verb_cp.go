@@ -29,7 +29,9 @@ func (a *app) cpVerb() *cobra.Command {
 			"A directory is copied into a destination that is a directory, and its content when SRC ends in /. ; a destination that is not there is made, in a directory that is. " +
 			"With - an archive (tar) is written to standard output, or read from standard input.\n\n" +
 			"What the container's processes see is what is copied: volumes, memory, and mounts that cannot be written. Links below SRC are copied as links, and none below DEST is followed. " +
-			"Copies belong to the container's user inside, to you outside; setuid bits are lost. With -a owners keep their numbers. " +
+			"On the host a DEST that is a link is replaced itself, because an earlier copy may have brought it; written with a slash at the end, the directory that it leads to is meant. " +
+			"Copies belong to the container's user inside, to you outside; setuid and setgid bits are lost. " +
+			"With -a owners keep their numbers, and inside and in archives files keep these bits; on the host they are lost all the same, because the container's root would be the host's. " +
 			"Devices, sockets and extended attributes are not copied, nor are FIFOs to the host, nor what the kernel makes as it is read (/proc, /sys).",
 		Example: "  safe-run cp site:/var/log/app.log .\n  safe-run cp ./conf/. site:/data/conf\n  safe-run cp site:/data - | gzip > data.tar.gz",
 		Args:    arguments(2, 2, "SRC DEST"), DisableFlagsInUseLine: true,
@@ -37,7 +39,7 @@ func (a *app) cpVerb() *cobra.Command {
 	}
 	var job copy.Job
 	var quiet bool
-	cmd.Flags().BoolVarP(&job.Archive, "archive", "a", false, "keep owners by their numbers, and setuid bits")
+	cmd.Flags().BoolVarP(&job.Archive, "archive", "a", false, "keep owners by their numbers, and setuid bits except on the host")
 	cmd.Flags().BoolVarP(&job.Follow, "follow-link", "L", false, "copy what SRC points to, where it is a link")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "do not say what is copied")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -128,7 +130,7 @@ func (c *copying) run(ctx context.Context) error {
 		return err
 	}
 	err = c.job.Run(ctx)
-	if failed := done(); failed != nil && ctx.Err() == nil && (err == nil || c.to.container == "") {
+	if failed := done(err); failed != nil && ctx.Err() == nil && (err == nil || c.to.container == "") {
 		err = failed // why the other end of the pipe is gone
 	}
 	if err = told.end(err); err == nil {
@@ -148,8 +150,8 @@ func (c *copying) colon(err error) error {
 }
 
 // stream puts the program that knows archives where one side is "-". The copy
-// is followed by done.
-func (c *copying) stream(ctx context.Context) (done func() error, err error) {
+// is followed by done, which is told how it went.
+func (c *copying) stream(ctx context.Context) (done func(error) error, err error) {
 	var archive *image.Archive
 	var in io.Reader
 	var out io.Writer
@@ -161,12 +163,17 @@ func (c *copying) stream(ctx context.Context) (done func() error, err error) {
 		archive, out, err = image.CreateArchive(ctx, c.std.Out)
 		c.job.To.Stream = out
 	default:
-		return func() error { return nil }, nil
+		return func(error) error { return nil }, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return archive.Close, nil
+	return func(failed error) error {
+		if failed != nil {
+			return archive.Stop()
+		}
+		return archive.Close()
+	}, nil
 }
 
 // openToLook opens a container whose files are to be looked at.

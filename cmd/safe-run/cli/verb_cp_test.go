@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -58,6 +60,37 @@ func TestCopyArguments(t *testing.T) {
 		if c[2] == "" && err != nil || c[2] != "" && (err == nil || !strings.Contains(err.Error(), c[2]) || problem.HintOf(err) == "") {
 			t.Errorf("cp %q %q: %v", c[0], c[1], err)
 		}
+	}
+}
+
+// TestCopyFailsAtOnce: a copy that failed does not wait for whoever writes the
+// archive.
+func TestCopyFailsAtOnce(t *testing.T) {
+	program := t.TempDir() + "/program"
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec cat\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SAFE_RUN_IMAGE", program)
+	in, producer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	defer producer.Close()
+	c := copying{app: &app{std: IO{In: in}}, from: sideOf("-"), to: sideOf("a:b")}
+	done, err := c.stream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- done(errors.New("it failed")) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it waits for the archive")
 	}
 }
 

@@ -64,7 +64,7 @@ func (t *copied) end(err error) error {
 	case err != nil:
 		return err
 	case t.left > 0:
-		return problem.New("everything else was", "%d of the files could not be copied", t.left)
+		return problem.New("everything else was", "%d of the files could not be copied, or not whole", t.left)
 	case t.quiet || t.format == formatJSON:
 		return nil
 	}
