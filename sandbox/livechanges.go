@@ -78,29 +78,61 @@ func (l *Live) made() map[string]bool {
 // Only one thread of the launcher sees it, in a mount namespace that the
 // container's first process has left by changing its root.
 func (l *Live) behindRoot(name string) (*os.File, error) {
-	at := strings.TrimPrefix(filepath.Join(l.store.RootfsDir(l.record.ID), name), "/")
+	at := strings.TrimPrefix(l.store.RootfsDir(l.record.ID), "/")
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", l.record.Launcher))
 	for _, task := range tasks {
 		var root int
 		if root, err = unix.Open(task+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 			continue
 		}
-		var fd int
-		fd, err = unix.Openat2(root, at, &unix.OpenHow{
-			Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-		})
+		var dir *os.File
+		dir, err = openMounted(root, at, name)
 		unix.Close(root)
 		if err == nil && !l.record.Alive() {
 			// The number is somebody else's, and so may the directory be.
-			unix.Close(fd)
+			dir.Close()
 			break
 		}
 		if err == nil {
-			return os.NewFile(uintptr(fd), name), nil
+			return dir, nil
 		}
 	}
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
 		return nil, problem.New("run safe-run as root", "what %s has written cannot be looked at: %w", l.Name(), err)
 	}
 	return nil, problem.New("`safe-run ps -a` shows how it is", "what %s has written is not there any more: its launcher has ended", l.Name())
+}
+
+// errNotMounted says that a root was put together elsewhere.
+var errNotMounted = errors.New("nothing is mounted there")
+
+// openMounted opens the directory called name on what is mounted at, seen from
+// root. The other threads of a launcher have the host's mounts, and see an empty
+// directory where the mount is.
+func openMounted(root int, at, name string) (*os.File, error) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	mounted, err := unix.Openat2(root, at, &how)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(mounted)
+	above, err := unix.Openat2(root, path.Dir(at), &how)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(above)
+	var here, there unix.Stat_t
+	if err := errors.Join(unix.Fstat(mounted, &here), unix.Fstat(above, &there)); err != nil {
+		return nil, err
+	}
+	if here.Dev == there.Dev { // a tmpfs has a number of its own
+		return nil, errNotMounted
+	}
+	fd, err := unix.Openat2(mounted, name, &unix.OpenHow{
+		Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
