@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -19,6 +20,9 @@ type Inside struct {
 	path string
 	pass func(lines []string)
 	done sync.WaitGroup
+	over atomic.Bool // nothing more is passed on
+	// patience bounds Close, whatever pass takes.
+	patience time.Duration
 }
 
 // Bounds of what a container says: mostMessage is how much is looked at, and
@@ -46,7 +50,7 @@ func Listen(path string, pass func(lines []string)) (*Inside, error) {
 		conn.Close()
 		return nil, err
 	}
-	i := &Inside{conn: conn, path: path, pass: pass}
+	i := &Inside{conn: conn, path: path, pass: pass, patience: patience}
 	i.done.Go(i.forward)
 	return i, nil
 }
@@ -64,7 +68,7 @@ func (i *Inside) forward() {
 }
 
 func (i *Inside) hand(message []byte) {
-	if lines := Passed(message); len(lines) > 0 && i.pass != nil {
+	if lines := Passed(message); len(lines) > 0 && i.pass != nil && !i.over.Load() {
 		i.pass(lines)
 	}
 }
@@ -74,24 +78,44 @@ func (i *Inside) hand(message []byte) {
 const mostWaiting = 16
 
 // Close ends it, when the container has ended: what it has said by then is
-// passed on.
+// passed on, unless whoever it is passed on to is slow.
 func (i *Inside) Close() {
 	_ = i.conn.SetReadDeadline(time.Now())
-	i.done.Wait()
-	message := make([]byte, mostMessage)
-	if raw, err := i.conn.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			for range mostWaiting {
-				n, _, err := unix.Recvfrom(int(fd), message, unix.MSG_DONTWAIT)
-				if err != nil {
-					return
-				}
-				i.hand(message[:n])
-			}
-		})
+	passed := make(chan struct{})
+	go func() {
+		defer close(passed)
+		i.done.Wait()
+		for _, message := range i.waiting() {
+			i.hand(message)
+		}
+	}()
+	select {
+	case <-passed:
+	case <-time.After(i.patience):
 	}
+	i.over.Store(true)
 	i.conn.Close()
 	_ = os.Remove(i.path)
+}
+
+// waiting takes the messages that nobody has read. The socket is not held while
+// they are passed on, which would hold up its end.
+func (i *Inside) waiting() (messages [][]byte) {
+	raw, err := i.conn.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	_ = raw.Control(func(fd uintptr) {
+		for range mostWaiting {
+			message := make([]byte, mostMessage)
+			n, _, err := unix.Recvfrom(int(fd), message, unix.MSG_DONTWAIT)
+			if err != nil {
+				return
+			}
+			messages = append(messages, message[:n])
+		}
+	})
+	return messages
 }
 
 // Passed gives the lines of a container's message that are passed on. Who is

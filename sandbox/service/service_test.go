@@ -1,12 +1,15 @@
 package service
 
 import (
+	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -107,9 +110,97 @@ func TestInside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	left := sendPipe(t, path)
 	inside.Close()
+	nobodyHas(t, left)
 	if !slices.Equal(got, []string{"READY=1", "STOPPING=1"}) {
 		t.Errorf("passed on: %q", got)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("the socket is left")
+	}
+}
+
+// sendPipe sends the writing end of a pipe along with a message, keeps none, and
+// gives the other end.
+func sendPipe(t *testing.T, path string) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	defer w.Close()
+	conn := listen(t, filepath.Join(t.TempDir(), "from"))
+	to := &net.UnixAddr{Name: path, Net: "unixgram"}
+	if n, oobn, err := conn.WriteMsgUnix([]byte("FDSTORE=1\nFDNAME=x"), unix.UnixRights(int(w.Fd())), to); err != nil || n == 0 || oobn == 0 {
+		t.Fatal(n, oobn, err)
+	}
+	return r
+}
+
+// nobodyHas fails unless the other end of a pipe is closed everywhere.
+func nobodyHas(t *testing.T, r *os.File) {
+	t.Helper()
+	if err := r.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("somebody has a descriptor that was sent: %d, %v", n, err)
+	}
+}
+
+// TestDescriptorsOfNobody: nor does anybody have a descriptor that is sent while
+// messages are read, with the socket open still.
+func TestDescriptorsOfNobody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	inside, err := Listen(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inside.Close()
+	nobodyHas(t, sendPipe(t, path))
+}
+
+// TestCloseIsBounded: a service manager that does not read holds up no end, and
+// what it has not got by then it does not get.
+func TestCloseIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	var passed atomic.Int32
+	wait, slow := make(chan struct{}), make(chan struct{}, 10)
+	inside, err := Listen(path, func([]string) {
+		passed.Add(1)
+		slow <- struct{}{}
+		<-wait
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside.patience = 100 * time.Millisecond
+	m, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if err := m.Tell("WATCHDOG=1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-slow
+	closed := make(chan struct{})
+	go func() {
+		inside.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(30 * time.Second):
+		t.Fatal("one that does not read holds up the end")
+	}
+	close(wait)
+	inside.done.Wait()
+	if n := passed.Load(); n != 1 {
+		t.Errorf("%d messages are passed on, the last after the end", n)
 	}
 	if _, err := os.Lstat(path); err == nil {
 		t.Error("the socket is left")
