@@ -40,7 +40,7 @@ type supervisor struct {
 	told bool // the front knows that the program has started
 	made bool // that the container was made has been told
 
-	keeping sync.WaitGroup // see keepPlan
+	keeping sync.WaitGroup // see keepPlan and tellStopping
 
 	mu      sync.Mutex
 	cmd     *sandbox.Cmd // nil between two runs

@@ -14,7 +14,9 @@ import (
 // checks that it still is what it was otherwise.
 func (s *supervisor) enter(p *prepared) error {
 	c := recordOf(s.order.ID, s.o, p)
+	s.mu.Lock() // clients ask meanwhile when it is started again
 	s.stopSig, s.grace = stopSignal(c.StopSignal), c.StopTimeout
+	s.mu.Unlock()
 	if s.entry != nil {
 		if was := s.entry.ImageDigest; was != "" && was != c.ImageDigest {
 			return problem.New("make a new one: safe-run rm "+s.entry.Name+", and run "+s.o.Image+" again",

@@ -64,7 +64,7 @@ func (s *supervisor) stop(grace *time.Duration, now bool) {
 	if cmd == nil {
 		return
 	}
-	s.o.notifier.stopping()
+	s.tellStopping()
 	wait := s.grace
 	if grace != nil {
 		wait = *grace
@@ -83,6 +83,10 @@ func (s *supervisor) stop(grace *time.Duration, now bool) {
 	})
 }
 
+// tellStopping tells the service manager beside the stop, which one that does
+// not read must not delay; s.mu is held. The end of the run waits for it.
+func (s *supervisor) tellStopping() { s.keeping.Go(s.o.notifier.stopping) }
+
 // end kills the container; s.mu is held.
 func (s *supervisor) end() {
 	_ = s.send(sigKill)
@@ -92,16 +96,12 @@ func (s *supervisor) end() {
 // signal passes a signal on. One that is sent to end the container counts as
 // stopping it.
 func (s *supervisor) signal(sig syscall.Signal) error {
-	if sig == sigKill || sig == s.stopSig {
-		s.mu.Lock()
-		if !s.stopped {
-			s.stopped = true
-			close(s.wake)
-		}
-		s.mu.Unlock()
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if (sig == sigKill || sig == s.stopSig) && !s.stopped {
+		s.stopped = true
+		close(s.wake)
+	}
 	if s.cmd == nil {
 		return os.ErrProcessDone
 	}
