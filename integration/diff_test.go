@@ -71,3 +71,21 @@ D /srv/sub/renamed`
 		t.Errorf("of one that has ended: exit code %d\n%s", got.code, got.err)
 	}
 }
+
+// TestDiffOfProgram: an image that is one program has nothing below what is
+// written.
+func TestDiffOfProgram(t *testing.T) {
+	y := newYard(t)
+	program := y.root + "/bin/busybox"
+	if got := finish(t, y.launch(t, "run", "-d", "--name", "alone", "--read-only=false", program, "sleep", "600")); got.code != 0 {
+		t.Fatalf("exit code %d\n%s", got.code, got.err)
+	}
+	if got := y.must(t, "diff", "alone"); got != "" {
+		t.Errorf("before anything is written:\n%s", got)
+	}
+	y.must(t, "cp", program, "alone:/copied")
+	if got := y.must(t, "diff", "alone"); got != "A /copied" {
+		t.Errorf("after a copy:\n%s", got)
+	}
+	y.must(t, "rm", "-f", "alone")
+}
