@@ -162,8 +162,35 @@ func TestViolationKills(t *testing.T) {
 	if got.code != 137 || !strings.Contains(got.err, "killed: it called ptrace") || !strings.Contains(got.err, "onViolation.high") {
 		t.Errorf("exit code %d\n%s", got.code, got.err)
 	}
+	if got := peek(t, []string{"--profile", profile}, "call", "bpf", "0", "0", "0"); got.code != 137 || got.out != "" {
+		t.Errorf("one call is one too many: exit code %d, %q\n%s", got.code, got.out, got.err)
+	}
 	if got := peek(t, []string{"--profile", profile}, "call", "setuid", "5"); got.code != 0 || got.line() != "EPERM" {
 		t.Errorf("what is no sign of an attack: exit code %d, %q\n%s", got.code, got.line(), got.err)
+	}
+}
+
+// TestViolationFreezes: a profile that freezes pauses the container each time, ps
+// says so, and unpause lets it go on; what it was refused is on record after its
+// end.
+func TestViolationFreezes(t *testing.T) {
+	needTracer(t)
+	y := newYard(t)
+	flags := append(profile(t, "seccomp: {onViolation: {high: freeze}}"), "--name", "frozen")
+	y.detach(t, flags, "sh", "-c", "busybox unshare -U true; sleep 1; busybox unshare -U true; sleep 1; exit 5")
+	for range 2 {
+		y.becomes(t, "frozen", "paused")
+		y.must(t, "unpause", "frozen")
+	}
+	if got := y.must(t, "wait", "frozen"); strings.TrimSpace(got) != "5" {
+		t.Errorf("it ended with %q", got)
+	}
+	list := denied(t, result{err: y.must(t, "denials", "--format", "json", "frozen")})
+	if len(list) == 0 || list[0].Syscall != "unshare" || list[0].Severity != event.High || list[0].Count != 2 {
+		t.Errorf("after its end: %+v", list)
+	}
+	if got := y.run(t, "-d", "--explain", "dir:"+y.root, "true"); got.code != 125 || !strings.Contains(got.err, "safe-run denials") {
+		t.Errorf("-d --explain: exit code %d\n%s", got.code, got.err)
 	}
 }
 

@@ -69,13 +69,16 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	filter, answers := seccomp.Notified(oci.Linux.Seccomp)
 	d := &denials{tally: trace.NewTally(answers), answers: answers, file: filepath.Join(c.Lease.store.Dir(c.Lease.ID), DenialsFile)}
 	d.tell = newTelling(c.OnDenial)
+	if reacts {
+		d.tally.Before = c.kills
+	}
 	d.tally.New = func(denial event.Denial) {
-		c.react(denial)
+		c.freezes(denial)
 		d.saveSoon()
 		d.tell.add(denial)
 	}
 	d.tally.More = func(denial event.Denial) {
-		c.react(denial)
+		c.freezes(denial)
 		d.saveSoon()
 	}
 	filter.ListenerPath = filepath.Join(c.Lease.store.Dir(c.Lease.ID), denialsSocket)
@@ -90,40 +93,54 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	return &with, nil
 }
 
-// react does what the plan wants of such a denial. The call itself has failed.
-func (c *Cmd) react(denial event.Denial) {
-	container := c.reacts.Load()
-	if container == nil {
-		return // the program has not begun: it is our own init
-	}
-	reaction := c.Plan.Reactions[denial.Severity]
-	if reaction == "freeze" && c.freeze(denial) {
-		return
-	}
-	if reaction != "" {
-		c.violation.CompareAndSwap(nil, &denial)
-		_ = container.Signal(unix.SIGKILL)
-	}
+// kills ends the container, when the plan wants that of such a denial, while the
+// call waits for its answer: nothing of the program runs any more.
+func (c *Cmd) kills(denial event.Denial) (killed bool) {
+	return c.Plan.Reactions[denial.Severity] == "kill" && c.end(denial)
 }
 
-// freeze pauses the container as `safe-run pause` does, and says so. Where that
-// does not work it is killed.
-func (c *Cmd) freeze(denial event.Denial) bool {
-	live, err := OpenLive(c.Lease.store.Root, c.Lease.ID)
-	if err != nil {
-		return false
+func (c *Cmd) end(denial event.Denial) (killed bool) {
+	container := c.reacts.Load()
+	if container == nil {
+		return false // the program has not begun: it is our own init
 	}
-	defer live.Close()
-	if paused, err := live.Paused(); err == nil && paused {
-		return true // for another denial, a moment ago
+	c.violation.CompareAndSwap(nil, &denial)
+	return container.Signal(unix.SIGKILL) == nil
+}
+
+// freezes pauses the container, when the plan wants that of such a denial, just
+// after the answer: pausing interrupts a call that waits for one, and the kernel
+// would make it again for ever. What cannot be paused is killed.
+func (c *Cmd) freezes(denial event.Denial) {
+	container := c.reacts.Load()
+	if container == nil || c.Plan.Reactions[denial.Severity] != "freeze" {
+		return
 	}
-	if live.Pause() != nil {
-		return false
+	if container.Freeze() != nil {
+		c.end(denial)
+		return
+	}
+	go c.tellFrozen(denial)
+}
+
+// tellFrozen tells the ledger and the user that the container is paused. It may
+// be so before the ledger has it running.
+func (c *Cmd) tellFrozen(denial event.Denial) {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		live, err := OpenLive(c.Lease.store.Root, c.Lease.ID)
+		if err != nil {
+			continue
+		}
+		paused, err := live.Paused()
+		told := err != nil || !paused || live.tellPaused()
+		live.Close()
+		if told {
+			break
+		}
 	}
 	if c.OnFreeze != nil {
-		go c.OnFreeze(denial)
+		c.OnFreeze(denial)
 	}
-	return true
 }
 
 // Denials gives what the sandbox was refused so far; traced is false where

@@ -109,6 +109,23 @@ func (l *Live) Unpause() error {
 	return l.tellLedger(ledger.Running)
 }
 
+// tellPaused says that the container is paused, once it is known to run.
+func (l *Live) tellPaused() bool {
+	kept, err := ledger.Open("")
+	if err != nil {
+		return false
+	}
+	_, s, err := kept.Get(l.record.ID)
+	if err == nil && !s.Status.Active() {
+		return false
+	}
+	if err == nil && s.Status == ledger.Paused {
+		return true
+	}
+	l.tell(event.Pause)
+	return l.tellLedger(ledger.Paused) == nil
+}
+
 // tellLedger writes down how the container is, when it is one of the ledger's.
 func (l *Live) tellLedger(status ledger.Status) error {
 	kept, err := ledger.Open("")

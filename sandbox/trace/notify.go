@@ -92,6 +92,14 @@ func (l *Listener) answer(fd int) {
 	l.pace.wait(costs[d.Severity])
 	l.giving.RLock()
 	defer l.giving.RUnlock()
+	if l.tally.Before != nil {
+		waits := d
+		waits.Process, waits.Pid, waits.Tid, waits.Count = who.name, who.pid, who.tid, 1
+		if l.tally.Before(waits) {
+			l.tally.count(d, who)
+			return
+		}
+	}
 	r := response{id: n.id, errno: -int32(l.tally.teller.Answer(int(n.nr), n.args))}
 	err := ioctl(fd, ioctlSend, unsafe.Pointer(&r))
 	for errors.Is(err, unix.EINTR) { // before it was looked at: whoever waits would wait for ever

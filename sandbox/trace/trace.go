@@ -31,6 +31,9 @@ type kind struct{ what, process string }
 // Tally counts denials.
 type Tally struct {
 	teller Teller
+	// Before is told of each call while it waits for its answer, and says that it
+	// needs none, because the process has been killed. It may be nil.
+	Before func(event.Denial) (killed bool)
 	// New is told of each denial the first time, and More that one came again;
 	// they may be nil, and must not block.
 	New  func(event.Denial)
