@@ -139,6 +139,24 @@ func TestHealthEndsWithAllOfIt(t *testing.T) {
 	}
 }
 
+// TestHealthOfHeldOutput: another process of the same user that has the check's
+// output open, and goes on writing to it, stops no check.
+func TestHealthOfHeldOutput(t *testing.T) {
+	y := newYard(t)
+	id := y.detach(t, append(byHand, "--health-timeout", "1m", "--health-cmd",
+		"echo $$ > /tmp/new; busybox mv /tmp/new /tmp/check; until test -e /tmp/held; do busybox usleep 10000; done; busybox rm /tmp/held; echo done"),
+		"sh", "-c", `while true; do
+			until test -e /tmp/check; do busybox usleep 10000; done
+			read check < /tmp/check; busybox rm /tmp/check; exec 3> /proc/$check/fd/1; > /tmp/held; sleep 600 &
+		done`)
+	for range 2 {
+		if got := y.check(t, id, 0, "healthy", 0); got.line() != "done" {
+			t.Errorf("the check says %q", got.line())
+		}
+	}
+	y.must(t, "rm", "-f", id)
+}
+
 // settles waits until no check has ended for half a second, and gives when the
 // last one did.
 func (y *yard) settles(t *testing.T, ref string) time.Time {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -192,6 +193,11 @@ func (c *ExecCmd) Wait() (Exit, error) {
 		failed = &runc.ExecError{Program: c.process.Args[0], Reason: "the kernel refused it"}
 	}
 	if c.io != nil {
+		if c.Alone != "" {
+			// All of it has ended. Whoever else has opened its pipes, as other
+			// processes of its user can, says nothing in its name.
+			c.io.endOutput(time.Now().Add(alonePatience))
+		}
 		failed = c.io.drain(failed)
 	}
 	if failed != nil {
@@ -204,14 +210,23 @@ func (c *ExecCmd) Wait() (Exit, error) {
 	return exit, nil
 }
 
+// alonePatience bounds the time in which the output of what has ended is read.
+const alonePatience = time.Second
+
 // Terminal is the master of the process's terminal, when it has one.
 func (c *ExecCmd) Terminal() *os.File { return c.terminal }
 
 // Signal sends a signal to the process; os.ErrProcessDone when it has ended.
 func (c *ExecCmd) Signal(sig syscall.Signal) error { return c.joined.Signal(sig) }
 
-// Kill kills the process with all that it started; see Alone.
-func (c *ExecCmd) Kill() error { return c.joined.KillAll() }
+// Kill kills the process with all that it started; see Alone. It may be called
+// while Start runs, which then fails.
+func (c *ExecCmd) Kill() error {
+	if c.Alone == "" {
+		return nil
+	}
+	return c.Live.inside.KillGroup(c.Alone)
+}
 
 // Freeze stops the process, and nothing else of the container.
 func (c *ExecCmd) Freeze() error { return c.Signal(unix.SIGSTOP) }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -103,6 +104,14 @@ func (s *stdio) closeChild() {
 	}
 }
 
+// endOutput bounds the time that drain takes: what comes later is not read,
+// whoever holds the other end.
+func (s *stdio) endOutput(at time.Time) {
+	for _, f := range s.parent {
+		_ = f.SetReadDeadline(at)
+	}
+}
+
 // drain waits until everything that the container wrote has been passed on,
 // and completes failed, which is nil when the program was run.
 func (s *stdio) drain(failed *runc.ExecError) *runc.ExecError {
@@ -114,10 +123,10 @@ func (s *stdio) drain(failed *runc.ExecError) *runc.ExecError {
 }
 
 // lostOutput says why not all that the container wrote was passed on; nil when
-// it was, or when whoever read it wanted no more (EPIPE). Only after drain.
+// it was, when whoever read it wanted no more (EPIPE), or after endOutput. Only after drain.
 func (s *stdio) lostOutput() error {
 	for _, err := range s.lost {
-		if err != nil && !errors.Is(err, unix.EPIPE) {
+		if err != nil && !errors.Is(err, unix.EPIPE) && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 	}

@@ -179,7 +179,7 @@ func (j *Joined) KillAll() error {
 	if j.group == nil {
 		return nil
 	}
-	return j.group.kill()
+	return j.group.kill(killPatience)
 }
 
 // Release removes the group, once the process has ended and KillAll is done.

@@ -23,8 +23,8 @@ type group struct {
 // first: what is frozen cannot fork while it is killed.
 var groupIn = []string{"freezer", "pids", "devices", "memory", "name=systemd"}
 
-// newGroup makes the group called name, or takes an empty one that was left.
-func newGroup(paths map[string]string, name string) (*group, error) {
+// groupOf is the group called name, which may not be there.
+func groupOf(paths map[string]string, name string) (*group, error) {
 	controller := ""
 	if !cgroups.IsCgroup2UnifiedMode() {
 		for _, c := range groupIn {
@@ -37,7 +37,15 @@ func newGroup(paths map[string]string, name string) (*group, error) {
 	if paths[controller] == "" {
 		return nil, errors.New("the container's control group is not known")
 	}
-	g := &group{path: filepath.Join(paths[controller], name), sub: map[string]string{controller: name}}
+	return &group{path: filepath.Join(paths[controller], name), sub: map[string]string{controller: name}}, nil
+}
+
+// newGroup makes the group called name, or takes one that was left.
+func newGroup(paths map[string]string, name string) (*group, error) {
+	g, err := groupOf(paths, name)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.Mkdir(g.path, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		if errors.Is(err, os.ErrNotExist) {
 			err = ErrGone
@@ -47,10 +55,24 @@ func newGroup(paths map[string]string, name string) (*group, error) {
 	return g, nil
 }
 
+// KillGroup kills all that is in the group of a process that has joined, or is
+// about to; see Join. It is no error when nothing is.
+func (l *Live) KillGroup(name string) error {
+	g, err := groupOf(l.cgroups, name)
+	if err != nil {
+		return err
+	}
+	return g.kill(killPatience)
+}
+
+// killPatience bounds the time that the kernel takes to kill a group.
+const killPatience = 10 * time.Second
+
 // kill kills all that is in the group, until nothing is: who is just being
-// killed may fork. A container that is paused keeps its dead until it goes on,
-// which is waited for.
-func (g *group) kill() error {
+// killed may fork. What cannot be killed in time is an error: a container that
+// is paused may keep its dead until it goes on.
+func (g *group) kill(patience time.Duration) error {
+	end := time.Now().Add(patience)
 	frozen := g.write("freezer.state", "FROZEN") == nil // version 1
 	for pause := time.Millisecond; ; pause = min(2*pause, time.Second) {
 		pids, err := cgroups.GetAllPids(g.path)
@@ -59,6 +81,12 @@ func (g *group) kill() error {
 		}
 		if err != nil {
 			return fmt.Errorf("kill a process with all that it started: %w", err)
+		}
+		if time.Now().After(end) {
+			if frozen {
+				_ = g.write("freezer.state", "THAWED") // so that they end when they can
+			}
+			return fmt.Errorf("kill a process with all that it started: %d of them are left after %v", len(pids), patience)
 		}
 		if g.write("cgroup.kill", "1") != nil { // before Linux 5.14, or version 1
 			g.killEach(pids)

@@ -3,13 +3,11 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
-	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
@@ -29,6 +27,9 @@ type watch struct {
 	shut bool // nothing is written down any more
 
 	slimmed time.Time // when memory was last given back
+
+	margin time.Duration // what this host may take beside the check
+	stuck  *checking     // one that could not be ended; there is no other until it has
 }
 
 // checkGroup is the control group of a check.
@@ -43,7 +44,7 @@ func (s *supervisor) lookAfter(plan *spec.Health, began time.Time) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watch{
 		s: s, vitals: newVitals(*plan, began), cancel: cancel, over: make(chan struct{}),
-		asked: make(chan chan ledger.Check),
+		asked: make(chan chan ledger.Check), margin: checkMargin,
 	}
 	s.mu.Lock()
 	s.watch = w
@@ -177,25 +178,16 @@ const endPatience = 100 * time.Millisecond
 func (w *watch) check(ctx context.Context) (check ledger.Check, counts bool) {
 	check.Start = time.Now()
 	defer func() { check.Start, check.End = check.Start.UTC(), time.Now().UTC() }()
-	live, err := sandbox.OpenLive(state.DefaultRoot, w.s.order.ID)
-	if err == nil {
-		defer live.Close()
-		if paused, _ := live.Paused(); paused {
-			check.ExitCode, check.Output = -1, "the container is paused"
-			return check, false
-		}
-		err = w.run(ctx, live, &check)
-	}
+	out := &checkOutput{}
+	err := w.run(ctx, &check, out, func() (checkProgram, error) { return w.program(out) })
 	if err != nil {
 		check.ExitCode, check.Output = -1, plainText(err.Error(), false)
 	}
 	if check.ExitCode == 0 {
 		return check, true
 	}
-	if live != nil {
-		if paused, _ := live.Paused(); paused {
-			return check, false
-		}
+	if errors.Is(err, errPaused) || w.paused() {
+		return check, false
 	}
 	select {
 	case <-ctx.Done():
@@ -203,48 +195,6 @@ func (w *watch) check(ctx context.Context) (check ledger.Check, counts bool) {
 	case <-time.After(endPatience):
 		return check, true
 	}
-}
-
-// run runs the check's program, confined as the first process is, with its user
-// and its environment.
-func (w *watch) run(ctx context.Context, live *sandbox.Live, check *ledger.Check) (err error) {
-	out := &checkOutput{}
-	cmd := &sandbox.ExecCmd{
-		Live: live, Request: spec.ExecRequest{Args: w.vitals.plan.Args}, Alone: checkGroup, Stdout: out, Stderr: out,
-	}
-	defer func() { err = errors.Join(err, cmd.Close()) }()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	late := time.NewTimer(w.vitals.plan.Timeout) // of the program, not of this host
-	defer late.Stop()
-	type end struct {
-		exit sandbox.Exit
-		err  error
-	}
-	ended := make(chan end, 1)
-	go func() {
-		exit, err := cmd.Wait()
-		ended <- end{exit, err}
-	}()
-	select {
-	case e := <-ended:
-		check.ExitCode, check.Output = e.exit.Code, out.text("")
-		return e.err
-	case <-late.C:
-		_ = cmd.Kill()
-		<-ended
-		begin := fmt.Sprintf("Health check exceeded timeout (%v)", w.vitals.plan.Timeout)
-		if len(out.text("")) > 0 {
-			begin += ": "
-		}
-		check.ExitCode, check.Output = -1, out.text(begin)
-	case <-ctx.Done():
-		_ = cmd.Kill()
-		<-ended
-		return ctx.Err()
-	}
-	return nil
 }
 
 // checkNow has a check made for somebody who waits for it.
