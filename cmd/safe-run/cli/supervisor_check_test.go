@@ -72,7 +72,7 @@ func (w *watch) checked(t *testing.T, ctx context.Context, b *blocking) error {
 // fails, and the next one is made when it has gone.
 func TestCheckIsBounded(t *testing.T) {
 	never := make(chan struct{})
-	w := &watch{vitals: newVitals(spec.Health{Timeout: 20 * time.Millisecond}, time.Now()), margin: 50 * time.Millisecond}
+	w := &watch{vitals: newVitals(spec.Health{Timeout: 50 * time.Millisecond}, time.Now()), margin: 500 * time.Millisecond}
 	if err := w.checked(t, t.Context(), &blocking{}); err != nil {
 		t.Errorf("a good one: %v", err)
 	}
