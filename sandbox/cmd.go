@@ -37,8 +37,8 @@ type Cmd struct {
 	// Trace asks for what is refused; a plan with reactions does, too. It makes
 	// a start some milliseconds longer.
 	Trace bool
-	// OnDenial is told of each kind of denial the first time it happens. It may
-	// be nil, and must not block.
+	// OnDenial is told of each kind of denial the first time it happens, from a
+	// goroutine of its own. It may be nil.
 	OnDenial func(event.Denial)
 	// OnFreeze is told when the container was paused for a denial.
 	OnFreeze func(event.Denial)

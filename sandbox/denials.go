@@ -39,8 +39,9 @@ type denials struct {
 	kernel   *trace.Kernel // nil where it is not asked
 	refused  kernelDenials
 
-	mu   sync.Mutex
-	soon *time.Timer // writes the file; nil when nothing is to be written
+	mu     sync.Mutex  // held while the file is written
+	soon   *time.Timer // writes the file; nil when nothing is to be written
+	closed bool        // the file's directory is about to go
 }
 
 // savedAfter is how long the file may lag behind.
@@ -116,11 +117,23 @@ func (c *Cmd) freezes(denial event.Denial) {
 	if container == nil || c.Plan.Reactions[denial.Severity] != "freeze" {
 		return
 	}
-	if container.Freeze() != nil {
+	switch err := container.Freeze(); {
+	case err == nil:
+		go c.tellFrozen(denial)
+	case !c.paused(): // by another process's call, a moment ago
 		c.end(denial)
-		return
 	}
-	go c.tellFrozen(denial)
+}
+
+// paused says whether the container is paused; false when that is not known.
+func (c *Cmd) paused() bool {
+	live, err := OpenLive(c.Lease.store.Root, c.Lease.ID)
+	if err != nil {
+		return false
+	}
+	defer live.Close()
+	paused, err := live.Paused()
+	return err == nil && paused
 }
 
 // tellFrozen tells the ledger and the user that the container is paused. It may
@@ -132,14 +145,15 @@ func (c *Cmd) tellFrozen(denial event.Denial) {
 			continue
 		}
 		paused, err := live.Paused()
-		told := err != nil || !paused || live.tellPaused()
+		over := err != nil || !paused // somebody let it go on, or ended it
+		told := !over && live.tellPaused()
 		live.Close()
-		if told {
-			break
+		if told && c.OnFreeze != nil {
+			c.OnFreeze(denial)
 		}
-	}
-	if c.OnFreeze != nil {
-		c.OnFreeze(denial)
+		if over || told {
+			return
+		}
 	}
 }
 
@@ -156,6 +170,7 @@ func (c *Cmd) Denials() (list []event.Denial, traced bool) {
 
 func (d *denials) close() error {
 	d.mu.Lock()
+	d.closed = true
 	if d.soon != nil {
 		d.soon.Stop()
 	}
@@ -170,15 +185,18 @@ func (d *denials) close() error {
 func (d *denials) saveSoon() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.soon == nil {
+	if d.soon == nil && !d.closed {
 		d.soon = time.AfterFunc(savedAfter, d.save)
 	}
 }
 
 func (d *denials) save() {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.soon = nil
-	d.mu.Unlock()
+	if d.closed {
+		return
+	}
 	// What cannot be written is still told at the end.
 	_ = SaveDenials(d.file, d.tally.Denials())
 }
@@ -207,7 +225,10 @@ func LoadDenials(path string) ([]event.Denial, error) {
 	}
 	defer f.Close()
 	var list []event.Denial
-	return list, json.NewDecoder(io.LimitReader(f, mostDenials)).Decode(&list)
+	if err := json.NewDecoder(io.LimitReader(f, mostDenials)).Decode(&list); err != nil {
+		return nil, problem.New("start the container again: they are counted anew", "what it was refused cannot be read: %w", err)
+	}
+	return list, nil
 }
 
 // Denials gives what a running sandbox was refused so far, up to a moment ago.

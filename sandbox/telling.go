@@ -11,9 +11,14 @@ import (
 // its own: one who does not read must not keep the container waiting for its
 // answers. What there is no room for is in the list at the end.
 type telling struct {
-	to      func(event.Denial)
-	queue   chan event.Denial
-	pending sync.WaitGroup
+	mu    sync.Mutex
+	queue chan told // nil when nobody wants to know, or no more
+}
+
+// told is a denial, or a question whether all before it have been told.
+type told struct {
+	denial event.Denial
+	all    chan struct{}
 }
 
 // mostTelling bounds what waits to be told.
@@ -23,45 +28,56 @@ const mostTelling = 1000
 const tellPatience = time.Second
 
 func newTelling(to func(event.Denial)) *telling {
-	t := &telling{to: to}
+	t := &telling{}
 	if to == nil {
 		return t
 	}
-	t.queue = make(chan event.Denial, mostTelling)
+	queue := make(chan told, mostTelling)
+	t.queue = queue
 	go func() {
-		for d := range t.queue {
-			t.to(d)
-			t.pending.Done()
+		for next := range queue {
+			if next.all != nil {
+				close(next.all)
+				continue
+			}
+			to(next.denial)
 		}
 	}()
 	return t
 }
 
-func (t *telling) add(d event.Denial) {
-	if t.queue == nil {
-		return
-	}
-	t.pending.Add(1)
+// put adds to the queue, unless it is full or closed.
+func (t *telling) put(next told) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	select {
-	case t.queue <- d:
+	case t.queue <- next: // never, where there is none
+		return true
 	default:
-		t.pending.Done()
+		return false
 	}
 }
 
+func (t *telling) add(d event.Denial) { t.put(told{denial: d}) }
+
 // settle waits until everything has been told, or somebody does not read.
 func (t *telling) settle() {
-	done := make(chan struct{})
-	go func() { t.pending.Wait(); close(done) }()
+	all := make(chan struct{})
+	if !t.put(told{all: all}) {
+		return
+	}
 	select {
-	case <-done:
+	case <-all:
 	case <-time.After(tellPatience):
 	}
 }
 
-// close ends the goroutine; nothing is added any more.
+// close ends the goroutine; what is added from here on is not told.
 func (t *telling) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.queue != nil {
 		close(t.queue)
+		t.queue = nil
 	}
 }

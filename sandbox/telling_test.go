@@ -17,6 +17,9 @@ func TestTelling(t *testing.T) {
 	}
 	told.settle()
 	told.close()
+	told.add(event.Denial{Syscall: "too late"})
+	told.settle()
+	told.close()
 	if len(got) != 3 || got[0] != "a" || got[2] != "c" {
 		t.Errorf("%q", got)
 	}

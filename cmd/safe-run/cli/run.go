@@ -243,7 +243,7 @@ func tellWhy(std IO, o runOptions, exit sandbox.Exit) {
 		if o.Explain {
 			denied = exit.Denials
 		}
-		if line != "" || len(denied) > 0 {
+		if line != "" || len(denied) > 0 || o.Explain && !exit.Traced {
 			writeEnded(std.Err, ended{exit, line, hint})
 		}
 		return
