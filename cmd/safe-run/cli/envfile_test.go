@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/safe-run/safe-run/cmd/policies"
 )
 
 func lookupHome(name string) (string, bool) { return "/root", name == "HOME" }
@@ -58,7 +60,7 @@ func TestReadBounded(t *testing.T) {
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if data, err := readBounded(big, 8192); err != nil || len(data) != 4097 {
+	if data, err := policies.ReadBounded(big, 8192); err != nil || len(data) != 4097 {
 		t.Errorf("within the bound: %d bytes, %v", len(data), err)
 	}
 	done := make(chan struct{})
@@ -70,7 +72,7 @@ func TestReadBounded(t *testing.T) {
 			{fifo, fifo + " is not a regular file"},
 			{"/dev/zero", "/dev/zero is not a regular file"},
 		} {
-			if _, err := readBounded(test.path, 4096); fmt.Sprint(err) != test.want {
+			if _, err := policies.ReadBounded(test.path, 4096); fmt.Sprint(err) != test.want {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		}

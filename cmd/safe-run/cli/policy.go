@@ -2,12 +2,10 @@ package cli
 
 import (
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -16,18 +14,18 @@ import (
 // it extends, tightened by the administrator's floor, and the flags laid over
 // it. Flags may loosen the profile, but not below the floor.
 func resolvePolicy(o runOptions) (profiles.Profile, error) {
-	floor, err := readFloor()
+	floor, err := policies.Here.Floor()
 	if err != nil {
 		return profiles.Profile{}, err
 	}
-	p, err := profiles.Resolve(o.Profile, profileFinder())
+	p, err := profiles.Resolve(o.Profile, policies.Here.Finder())
 	if err != nil {
 		return profiles.Profile{}, err
 	}
-	p = tightened(p, floor)
+	p = policies.Tightened(p, floor)
 	p = dropCapabilities(p, o.CapDrop)
 	p = profiles.Layer(p, o.Layer)
-	p.Metadata.Name = nameOf(p, o.Profile)
+	p.Metadata.Name = policies.NameOf(p, o.Profile)
 	fillTmpfs(&p)
 	if err := checkFlags(p, floor, o); err != nil {
 		return profiles.Profile{}, err
@@ -39,40 +37,6 @@ func resolvePolicy(o runOptions) (profiles.Profile, error) {
 		return p, nil
 	}
 	return p, belowFloor(p, *floor)
-}
-
-// floorName is where the floor is.
-func floorName() string { return filepath.Join(etcDir, "floor.yaml") }
-
-// readFloor gives the administrator's floor; nil where there is none.
-func readFloor() (*profiles.Profile, error) {
-	if _, err := os.Lstat(floorName()); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	floor, err := profiles.ResolveFloor(floorName(), floorFinder())
-	if err != nil {
-		return nil, err
-	}
-	return &floor, nil
-}
-
-// tightened is p within floor; without a floor it is p.
-func tightened(p profiles.Profile, floor *profiles.Profile) profiles.Profile {
-	if floor == nil {
-		return p
-	}
-	metadata := p.Metadata
-	p = profiles.Tighten(p, *floor)
-	p.Metadata = metadata
-	return p
-}
-
-// nameOf is what the policy is called in plans.
-func nameOf(p profiles.Profile, typed string) string {
-	if p.Metadata.Name != "" {
-		return p.Metadata.Name
-	}
-	return typed
 }
 
 // dropCapabilities takes capabilities away; "ALL" takes every one.
@@ -120,8 +84,8 @@ func checkFlags(p profiles.Profile, floor *profiles.Profile, o runOptions) error
 	}
 	wants := len(p.Network.Egress) > 0 || len(o.Request.Publish) > 0
 	if wants && floor != nil && floor.Network.Mode != nil && *floor.Network.Mode == profiles.NetworkNone {
-		return problem.New("leave -p and --egress out, or have the administrator change "+floorName(),
-			"there is no network: the floor allows none (%s)", placeOf(*floor, "network.mode"))
+		return problem.New("leave -p and --egress out, or have the administrator change "+policies.Here.FloorName(),
+			"there is no network: the floor allows none (%s)", policies.Here.PlaceOf(*floor, "network.mode"))
 	}
 	if len(p.Network.Egress) > 0 {
 		return problem.New("add --network bridge, or use --profile web",
@@ -160,17 +124,7 @@ func belowFloor(p, floor profiles.Profile) error {
 	if value == "" {
 		value = "nothing"
 	}
-	return problem.New("ask for what the floor allows, or have the administrator change "+floorName(),
+	return problem.New("ask for what the floor allows, or have the administrator change "+policies.Here.FloorName(),
 		"%s sets %s to %s, but the floor allows %s (%s)",
-		strings.TrimPrefix(by, "flag "), c.Path, value, limit, placeOf(floor, c.Path))
-}
-
-// placeOf is file:line of what floor says about path.
-func placeOf(floor profiles.Profile, path string) string {
-	o := floor.Origin(path)
-	if o.Source == "" {
-		return floorName()
-	}
-	o.Column = 0
-	return o.String()
+		strings.TrimPrefix(by, "flag "), c.Path, value, limit, policies.Here.PlaceOf(floor, c.Path))
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -13,8 +14,8 @@ import (
 // administrator's floor.
 func policyOf(t *testing.T, line string) (profiles.Profile, error) {
 	t.Helper()
-	defer func(dir string) { etcDir = dir }(etcDir)
-	etcDir = t.TempDir()
+	defer func(dir string) { policies.Here.Etc = dir }(policies.Here.Etc)
+	policies.Here.Etc = t.TempDir()
 	o, err := parseRun(append(strings.Fields(line), "img"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -38,7 +39,7 @@ func (a *app) profileCheckVerb() *cobra.Command {
 		results, failed := make([]checked, len(args)), false
 		for i, name := range args {
 			resolve := a.checkProfile
-			if *asFloor || name == floorName() {
+			if *asFloor || name == policies.Here.FloorName() {
 				resolve = a.checkFloor
 			}
 			p, c, err := resolve(name)
@@ -62,11 +63,11 @@ func (a *app) profileCheckVerb() *cobra.Command {
 
 // checkProfile checks one profile. An error says that no profile can be used.
 func (a *app) checkProfile(name string) (profiles.Profile, checked, error) {
-	floor, err := readFloor()
+	floor, err := policies.Here.Floor()
 	if err != nil {
 		return profiles.Profile{}, checked{}, err
 	}
-	p, err := profiles.Resolve(name, profileFinder())
+	p, err := profiles.Resolve(name, policies.Here.Finder())
 	if err != nil {
 		return p, a.unusable(name, perhapsFloor(name, err)), nil
 	}
@@ -80,7 +81,7 @@ func (a *app) checkProfile(name string) (profiles.Profile, checked, error) {
 	fmt.Fprintf(a.std.Out, "%s: ok\n", printable(name))
 	for _, change := range c.Floor {
 		fmt.Fprintf(a.std.Out, "  %s %s becomes %s by the floor (%s)\n", printable(change.Path),
-			printable(orNothing(change.New)), printable(orNothing(change.Old)), placeOf(*floor, change.Path))
+			printable(orNothing(change.New)), printable(orNothing(change.Old)), policies.Here.PlaceOf(*floor, change.Path))
 	}
 	return p, c, nil
 }
@@ -88,9 +89,9 @@ func (a *app) checkProfile(name string) (profiles.Profile, checked, error) {
 // checkFloor checks one document as a floor. One that is not in its place yet
 // may still belong to whoever writes it.
 func (a *app) checkFloor(name string) (profiles.Profile, checked, error) {
-	finder := floorFinder()
-	if name != floorName() {
-		finder[0] = fileFinder{read: readProfile}
+	finder := policies.Here.FloorFinder()
+	if name != policies.Here.FloorName() {
+		finder[0] = policies.FileFinder{Read: policies.ReadProfile}
 	}
 	p, err := profiles.ResolveFloor(name, finder)
 	if err != nil {
@@ -113,7 +114,7 @@ func (a *app) unusable(name string, err error) checked {
 // perhapsFloor adds to the hint of a document that leaves settings open and
 // could be used as a floor.
 func perhapsFloor(name string, err error) error {
-	if _, unfit := profiles.ResolveFloor(name, profileFinder()); unfit != nil {
+	if _, unfit := profiles.ResolveFloor(name, policies.Here.Finder()); unfit != nil {
 		return err
 	}
 	all := flatten(err)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 )
 
@@ -20,7 +21,7 @@ func (a *app) profileDiffVerb() *cobra.Command {
 			var pair [2]profiles.Profile
 			for i, name := range args {
 				var err error
-				if pair[i], err = profiles.Resolve(name, profileFinder()); err != nil {
+				if pair[i], err = profiles.Resolve(name, policies.Here.Finder()); err != nil {
 					return err
 				}
 			}

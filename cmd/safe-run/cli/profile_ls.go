@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 )
 
@@ -27,7 +28,7 @@ func (a *app) profileLsVerb() *cobra.Command {
 		Example: "  safe-run profile ls\n  safe-run profile ls --format json",
 		Args:    arguments(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			list := listProfiles(profileFinder())
+			list := listProfiles(policies.Here.Finder())
 			if a.format == formatJSON {
 				return writeJSON(a.std.Out, list)
 			}

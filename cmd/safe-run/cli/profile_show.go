@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 )
 
@@ -31,7 +32,7 @@ func (a *app) profileShowVerb() *cobra.Command {
 // showWritten prints a document as it is, comments and all, but only one that
 // is a profile: any file can be named, and this is no way to read others.
 func (a *app) showWritten(name string) error {
-	finder := &recorder{Finder: profileFinder()}
+	finder := &recorder{Finder: policies.Here.Finder()}
 	if _, err := profiles.ResolveFloor(name, finder); err != nil {
 		return err
 	}

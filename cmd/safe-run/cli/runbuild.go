@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/spec/problem"
@@ -154,7 +155,7 @@ func (b *runBuilder) env(value string) error {
 }
 
 func (b *runBuilder) envFile(name string) error {
-	data, err := readBounded(name, maxEnvFile)
+	data, err := policies.ReadBounded(name, maxEnvFile)
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (b *runBuilder) label(value string) error {
 }
 
 func (b *runBuilder) labelFile(name string) error {
-	data, err := readBounded(name, maxEnvFile)
+	data, err := policies.ReadBounded(name, maxEnvFile)
 	if err != nil {
 		return err
 	}

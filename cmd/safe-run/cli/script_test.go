@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	// A lease starts its warden from the very program that runs.
+	"github.com/safe-run/safe-run/cmd/policies"
 	_ "github.com/safe-run/safe-run/sandbox/initproc"
 )
 
@@ -21,7 +22,7 @@ const testEtc = "TEST_ETC"
 func TestMain(m *testing.M) {
 	program := func() {
 		if dir := os.Getenv(testEtc); dir != "" {
-			etcDir, etcOwner = dir, uint32(os.Geteuid())
+			policies.Here.Etc, policies.Here.Owner = dir, uint32(os.Geteuid())
 		}
 		os.Exit(Main(context.Background(), os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Order: TakeOrder()}))
 	}

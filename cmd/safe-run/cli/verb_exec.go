@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec"
@@ -92,7 +93,7 @@ func (f *execFlags) options(args []string, lookup func(string) (string, bool)) (
 		return o, problem.New(problem.HintOf(err), "--detach-keys: %w", err)
 	}
 	for _, name := range f.envFiles {
-		data, err := readBounded(name, maxEnvFile)
+		data, err := policies.ReadBounded(name, maxEnvFile)
 		if err == nil {
 			var env []string
 			env, err = parseEnvFile(name, data, lookup)

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -116,4 +117,4 @@ func completeRun(cmd *cobra.Command) {
 }
 
 // profileNames lists the profiles that can be named.
-func profileNames() []string { return profileFinder().Names() }
+func profileNames() []string { return policies.Here.Finder().Names() }

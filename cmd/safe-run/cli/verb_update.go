@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
@@ -123,7 +124,7 @@ func updateLimits(typed map[string]string) (limits sandbox.Limits, err error) {
 	if !asked {
 		return limits, problem.New("write one, for example --memory 1g", "update changes --memory, --cpus, --pids-limit or --restart, and %w", errNoLimit)
 	}
-	floor, err := readFloor()
+	floor, err := policies.Here.Floor()
 	if err != nil {
 		return limits, err
 	}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// policyProgram is the program that has the verbs below.
+const policyProgram = "safe-run-policy"
+
+// policyVerbs are the verbs of safe-run-policy: all of them are that program's,
+// so that attacks, report writers and the formats of others are no part of the
+// launcher.
+func (a *app) policyVerbs() []*cobra.Command {
+	var all []*cobra.Command
+	for _, verb := range []struct{ name, use, short, long, example string }{} {
+		cmd := &cobra.Command{
+			Use: verb.use, Short: verb.short, Long: verb.long, Example: verb.example, GroupID: groupLook,
+			DisableFlagParsing: true,
+			// The format is the other program's business.
+			PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
+			RunE: func(_ *cobra.Command, args []string) error {
+				return usageError(becomePolicy(append([]string{verb.name}, args...)))
+			},
+		}
+		cmd.SetHelpFunc(func(own *cobra.Command, _ []string) {
+			if err := becomePolicy([]string{verb.name, "--help"}); err != nil {
+				a.help(own, nil) // where it is not installed
+			}
+		})
+		all = append(all, cmd)
+	}
+	return all
+}
+
+// becomePolicy replaces this process by the other program: signals, the terminal
+// and the exit code are its own then. It returns only with an error.
+func becomePolicy(args []string) error {
+	const hint = "install " + policyProgram + " beside safe-run"
+	path, err := besideOrInPath(policyProgram)
+	if err != nil {
+		return problem.New(hint, "%w", err)
+	}
+	err = syscall.Exec(path, append([]string{"safe-run"}, args...), os.Environ())
+	return problem.New(hint, "%s: %w", path, err)
+}
+
+// besideOrInPath finds a program that is installed with this one.
+func besideOrInPath(name string) (string, error) {
+	self, err := os.Executable() // where /proc/self/exe points to
+	if err == nil {
+		if beside, err := exec.LookPath(filepath.Join(filepath.Dir(self), name)); err == nil {
+			return beside, nil
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", errors.New(name + " is neither beside " + self + " nor in PATH")
+	}
+	return path, nil
+}
