@@ -123,6 +123,35 @@ func TestDenialsExplained(t *testing.T) {
 	}
 }
 
+// TestDenialsAlways: a plain run counts what it is refused, and tells of what is
+// grave, without being asked. A program that may load filters of its own keeps
+// the one listener there is for itself.
+func TestDenialsAlways(t *testing.T) {
+	needTracer(t)
+	leaks.Check(t)
+	if got := peek(t, nil, "call", "bpf", "0", "0", "0"); got.code != 0 || !strings.Contains(got.err, "denied by seccomp: bpf failed with EPERM in peek") {
+		t.Errorf("exit code %d: %q", got.code, got.err)
+	}
+	if got := peek(t, []string{"-q"}, "call", "bpf", "0", "0", "0"); got.code != 0 || got.err != "" {
+		t.Errorf("with -q: exit code %d: %q", got.code, got.err)
+	}
+	own := profile(t, "seccomp: {allow: [{name: seccomp, why: the test}]}")
+	if got := peek(t, own, "call", "bpf", "0", "0", "0"); got.line() != "EPERM" || got.err != "" {
+		t.Errorf("with a listener of its own: %q: %q", got.out, got.err)
+	}
+	_, container := named(t)
+	safeRun(t, "exec", container, "/peek", "call", "ptrace", "0", "0", "0", "0")
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		list := denied(t, result{err: safeRun(t, "denials", "--format", "json", container).out})
+		if len(list) == 1 && list[0].Syscall == "ptrace" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%+v", list)
+		}
+	}
+}
+
 // TestKernelDenials: with --explain, what the kernel itself refuses is told, too,
 // and the lines that are printed let it through.
 func TestKernelDenials(t *testing.T) {

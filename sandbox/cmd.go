@@ -34,9 +34,6 @@ type Cmd struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
-	// Trace asks for what is refused; a plan with reactions does, too. It makes
-	// a start some milliseconds longer.
-	Trace bool
 	// OnDenial is told of each kind of denial the first time it happens, from a
 	// goroutine of its own. It may be nil.
 	OnDenial func(event.Denial)

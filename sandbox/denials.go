@@ -47,12 +47,13 @@ type denials struct {
 // savedAfter is how long the file may lag behind.
 const savedAfter = 500 * time.Millisecond
 
-// listen makes the filter of oci report what it refuses. It gives oci itself
-// where nobody asks, where there is no filter, or where the kernel has no such
-// reports; nothing is refused less for that.
+// listen makes the filter of oci report what it refuses, in every run. It gives
+// oci itself where there is no filter, where the program may want to listen to
+// one of its own and nobody asks, or where the kernel has no such reports;
+// nothing is refused less for that.
 func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	reacts := len(c.Plan.Reactions) > 0
-	if !c.Trace && !reacts || oci.Linux.Seccomp == nil {
+	if oci.Linux.Seccomp == nil {
 		return oci, nil
 	}
 	// A program that may load filters may want to listen to one itself, and there

@@ -183,7 +183,6 @@ func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 	if o.Stdin {
 		cmd.Stdin = std.In
 	}
-	cmd.Trace = o.Explain || o.TTY || std.Order != nil
 	cmd.OnFreeze = func(d event.Denial) { tellFrozen(std, cmd.Lease.Name, d) }
 	if o.Explain {
 		cmd.Kernel, cmd.OnDenial = true, func(d event.Denial) { tellDenial(std, o, d) }

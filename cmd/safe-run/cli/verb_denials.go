@@ -21,7 +21,8 @@ func (a *app) denialsVerb() *cobra.Command {
 		Use: "denials NAME|ID", Short: "show what a container was refused, and how to allow it", GroupID: groupManage,
 		Long: "show what a container was refused since it was started: the system call with the arguments that decided, who made it, " +
 			"how often, what it would open, and the lines of a profile that would allow it. " +
-			"It is counted in the background, with a terminal (-t) and with --explain; without them a start is some milliseconds shorter. " +
+			"It is counted in every run, unless the kernel is older than 5.9, safe-run itself runs below a filter, " +
+			"or the profile lets the program load filters, which may have listeners of their own: then --explain asks for it. " +
 			"A container in the background is remembered when it has ended.\n\n" +
 			"With --format json, one object a line.\n\n" +
 			"Not counted are clone3 and openat2, which always fail so that the C library uses the calls that can be filtered, " +
