@@ -14,6 +14,7 @@ const (
 	maxBinary   = 16 << 20
 	maxOCI      = 16 << 20 // safe-run-oci: started several times for each container
 	maxHelper   = 32 << 20 // safe-run-image: registries, signatures, archives; not started on a warm launch
+	maxPolicy   = 32 << 20 // safe-run-policy: started by people
 	maxPackages = 330
 	// The same libraries, without what makes images into roots and networks.
 	maxPackagesOCI = 300
@@ -56,7 +57,7 @@ func TestLinkedPackages(t *testing.T) {
 // TestBinaries: small enough, and in need of nothing on the host.
 func TestBinaries(t *testing.T) {
 	bin := built(t).safeRun
-	for path, most := range map[string]int64{bin: maxBinary, bin + "-oci": maxOCI, bin + "-image": maxHelper} {
+	for path, most := range map[string]int64{bin: maxBinary, bin + "-oci": maxOCI, bin + "-image": maxHelper, bin + "-policy": maxPolicy} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)

@@ -35,6 +35,8 @@ type Image struct {
 	WorkingDir string
 	Volumes    []string
 	Exposed    []Port
+	// Health is docker's HEALTHCHECK, as a profile would say it.
+	Health profiles.Health
 }
 
 // Port is one port of a container. HostPort 0: the target's choice.

@@ -20,7 +20,13 @@ const policyProgram = "safe-run-policy"
 // launcher.
 func (a *app) policyVerbs() []*cobra.Command {
 	var all []*cobra.Command
-	for _, verb := range []struct{ name, use, short, long, example string }{} {
+	for _, verb := range []struct{ name, use, short, long, example string }{
+		{
+			"export", "export TARGET [flags] IMAGE", "write a profile as what others understand, and say what is lost",
+			"write a profile as what others understand, and list what the target cannot express, with what to do about it.",
+			"  safe-run export kubernetes --profile web -p 80 nginx:1.27 > app.yaml",
+		},
+	} {
 		cmd := &cobra.Command{
 			Use: verb.use, Short: verb.short, Long: verb.long, Example: verb.example, GroupID: groupLook,
 			DisableFlagParsing: true,

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec/export"
+	"github.com/safe-run/safe-run/spec/export/kubernetes"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// newKubernetesTarget is `export kubernetes`.
+func newKubernetesTarget() *exportTarget {
+	var o kubernetes.Options
+	var volumes []string
+	t := &exportTarget{
+		use:   "kubernetes [flags] IMAGE [-- ARGUMENT...]",
+		short: "a workload, its Service and NetworkPolicy, and admission policies for Kubernetes",
+		long: `write a profile as Kubernetes has it. Standard output, or a single file, gets the
+manifests that every cluster understands; a directory gets the system call filter, the
+admission policies and what operators read beside them.`,
+		example: `  safe-run export kubernetes --profile web -p 80 nginx:1.27 | kubectl apply -f -
+  safe-run export kubernetes --profile web --replicas 3 --output deploy/ nginx:1.27
+  safe-run export kubernetes --kind CronJob --schedule "0 3 * * *" --profile batch acme/report -- --daily`,
+		stream: kubernetes.Stream,
+	}
+	t.flags = func(f *pflag.FlagSet) {
+		f.StringVar(&o.Kind, "kind", kubernetes.Kinds[0], strings.Join(kubernetes.Kinds, ", "))
+		f.StringVar(&o.Namespace, "namespace", "", "the namespace (default: the application's name)")
+		f.StringVar(&o.Schedule, "schedule", "", "when a CronJob runs, in the five fields of cron")
+		f.StringVar(&o.RuntimeClass, "runtime-class", "", "a RuntimeClass of the cluster, such as gvisor")
+		f.StringVar(&o.Seccomp, "seccomp", kubernetes.Filters[0], "where the nodes have the filter: "+strings.Join(kubernetes.Filters, ", "))
+		f.StringVar(&o.AppArmor, "apparmor", kubernetes.RuntimeDefault, "runtime-default, none, or the name of a profile on the nodes")
+		f.StringVar(&o.PodSecurity, "pod-security", kubernetes.Levels[0], "the Pod Security Standard of the namespace: "+strings.Join(kubernetes.Levels, ", "))
+		f.BoolVar(&o.HostUsers, "host-users", false, "leave out the user namespace, where the nodes have none for pods")
+		f.StringArrayVar(&volumes, "volume", nil, "a path on disk that can be written: PATH[=SIZE]")
+		f.StringVar(&o.Format, "format", kubernetes.Formats[0], strings.Join(kubernetes.Formats, ", "))
+		f.StringSliceVar(&o.Parts, "only", nil, "only these parts: "+strings.Join(kubernetes.Parts, ", "))
+	}
+	t.export = func(in export.Input) (export.Result, error) {
+		var err error
+		if o.Volumes, err = parseVolumes(volumes); err != nil {
+			return export.Result{}, usage{err}
+		}
+		return kubernetes.Export(in, o)
+	}
+	return t
+}
+
+func parseVolumes(texts []string) ([]kubernetes.Volume, error) {
+	var out []kubernetes.Volume
+	for _, text := range texts {
+		path, size, found := strings.Cut(text, "=")
+		v := kubernetes.Volume{Path: path}
+		if found {
+			bytes, err := profiles.ParseBytes(size)
+			if err != nil || bytes <= 0 {
+				return nil, problem.New("write --volume /var/lib/app=1GiB", "--volume %s: %q is no size", text, size)
+			}
+			v.Size = bytes
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}

@@ -1,0 +1,91 @@
+package kubernetes
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec/export"
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// reference is the name of an image as registries have it.
+var reference = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+
+var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+// image checks what the profile asks of images, as far as a name tells.
+func (x *exporter) image() error {
+	i := x.in.Image
+	const hint = "push it to a registry that the cluster reaches, and name it there"
+	if !reference.MatchString(i.Reference) {
+		return problem.New(hint, "%q is no image of a registry", clip(i.Reference))
+	}
+	if i.Digest != "" && !digest.MatchString(i.Digest) {
+		return problem.New("write NAME@sha256:...", "%q is no digest", clip(i.Digest))
+	}
+	if r := x.p.Image.Registries; r != nil && !fromOneOf(i.Reference, r) {
+		return x.refuse("image.registries", "name an image from "+orNone(r), "the image %s comes from no registry that the profile allows", clip(i.Reference))
+	}
+	if i.Digest != "" {
+		return nil
+	}
+	pin := "safe-run image pull " + i.Reference + ", and export again; or write " + i.Reference + "@sha256:..."
+	if or(x.p.Image.RequireDigest, false) {
+		return x.refuse("image.requireDigest", pin, "the profile wants images by digest, and that of %s is not known here", clip(i.Reference))
+	}
+	x.lack(export.Loss{
+		Setting: "image", Value: i.Reference, Severity: export.Weaker,
+		Lost: "no digest is known here, so each node runs what the name means when it pulls",
+		Do:   pin,
+	})
+	return nil
+}
+
+// pinned is the image with its digest.
+func (x *exporter) pinned() string {
+	i := x.in.Image
+	if i.Digest == "" || strings.Contains(i.Reference, "@") {
+		return i.Reference
+	}
+	return i.Reference + "@" + i.Digest
+}
+
+// fullName is the repository as docker completes it: docker.io/library/nginx.
+func fullName(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	if colon := strings.LastIndexByte(ref, ':'); colon > strings.LastIndexByte(ref, '/') {
+		ref = ref[:colon]
+	}
+	host, rest, found := strings.Cut(ref, "/")
+	switch {
+	case !found:
+		return "docker.io/library/" + ref
+	case !strings.ContainsAny(host, ".:") && host != "localhost":
+		return "docker.io/" + ref
+	case host == "docker.io" && !strings.Contains(rest, "/"):
+		return "docker.io/library/" + rest
+	}
+	return ref
+}
+
+func fromOneOf(ref string, all []profiles.Registry) bool {
+	name := fullName(ref)
+	for _, r := range all {
+		if strings.HasPrefix(name, strings.TrimSuffix(string(r), "/")+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func orNone(all []profiles.Registry) string {
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = string(r)
+	}
+	if len(names) == 0 {
+		return "nowhere: the profile allows no registry"
+	}
+	return strings.Join(names, ", ")
+}
