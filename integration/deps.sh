@@ -7,7 +7,7 @@ build=(gcc libc6-dev libseccomp-dev pkg-config)
 test=(busybox-static containerd docker-registry docker.io iproute2 mmdebstrap podman runc skopeo strace)
 bench=(bubblewrap crun docker-registry hyperfine podman runc skopeo umoci)
 conformance=(attr bats busybox-static gawk gcc iproute2 jq mmdebstrap procps)
-vm=(e2fsprogs mmdebstrap qemu-system-x86)
+vm=(busybox-static e2fsprogs mmdebstrap qemu-system-x86 xz-utils)
 
 wanted=()
 for group in "$@"; do

@@ -12,9 +12,14 @@ import (
 	"syscall"
 
 	"github.com/safe-run/safe-run/cmd/safe-run-policy/cli"
+	"github.com/safe-run/safe-run/sandbox/vm"
+	"github.com/safe-run/safe-run/sandbox/vm/guest"
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == vm.GuestVerb && os.Getpid() == 1 {
+		guest.Main() // the first process of a machine of verify --vm
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := cli.Main(ctx, os.Args, cli.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()

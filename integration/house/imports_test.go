@@ -108,7 +108,7 @@ var rules = []rule{
 
 func init() {
 	// sandbox/{image,...} meet in sandbox and nowhere else.
-	parts := []string{"image", "ledger", "network", "probe", "rootfs", "runc", "service", "state", "volume"}
+	parts := []string{"image", "ledger", "network", "probe", "rootfs", "runc", "service", "state", "vm", "volume"}
 	for _, part := range parts {
 		siblings := rule{from: []string{"sandbox/" + part + "/..."}, why: "the parts of the sandbox do not know each other; they meet in sandbox"}
 		for _, other := range parts {

@@ -32,7 +32,7 @@ const patience = 15 * time.Minute
 func main() {
 	only := flag.String("only", "", "run one guest: cgroupfs or systemd")
 	keep := flag.Bool("keep", false, "keep consoles and results, and say where")
-	accel := flag.String("accel", "tcg", "of qemu; kvm is faster where it works")
+	accel := flag.String("accel", "tcg,thread=single", "of qemu; kvm is faster where it works")
 	checks := flag.String("checks", "", "run the checks whose names match, a dot in place of each space")
 	tests := flag.String("tests", "", "of the suite, run the tests that match (as go test -run)")
 	flag.Parse()

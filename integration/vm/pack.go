@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/safe-run/safe-run/sandbox/vm"
 )
 
 // diskModules are what it takes to mount the disk. Everything else is loaded by
@@ -20,11 +22,11 @@ func (j job) pack(r root, initrd string) error {
 	if err != nil {
 		return err
 	}
-	paths, err := modulePaths(r.modules)
+	paths, err := vm.ModulePaths(r.modules)
 	if err != nil {
 		return err
 	}
-	modules, err := order(paths, diskModules, dependencies)
+	modules, err := vm.Order(paths, diskModules, vm.Dependencies)
 	if err != nil {
 		return err
 	}
@@ -39,13 +41,13 @@ func (j job) pack(r root, initrd string) error {
 	if err != nil {
 		return err
 	}
-	a := archive{out: zip}
+	a := vm.Archive{Out: zip}
 	for _, dir := range []string{"dev", "proc", "modules", "payload", "new"} {
-		a.entry(dir, modeDir, nil)
+		a.Entry(dir, vm.ModeDir, nil)
 	}
 	add := func(name, path string) error {
 		data, err := os.ReadFile(path)
-		a.entry(name, modeFile, data)
+		a.Entry(name, vm.ModeFile, data)
 		return err
 	}
 	for i, path := range modules {
@@ -58,7 +60,7 @@ func (j job) pack(r root, initrd string) error {
 			return err
 		}
 	}
-	return errors.Join(a.close(), zip.Close(), file.Close())
+	return errors.Join(a.Close(), zip.Close(), file.Close())
 }
 
 // compile builds what runs in the machines, and gives by its place in the

@@ -26,7 +26,7 @@ type machine struct {
 // kernel's console, the second takes the results.
 func (m machine) command(console, results string) []string {
 	return []string{
-		"qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "2", "-m", "1024",
+		"qemu-system-x86_64", "-accel", m.accel, "-cpu", "max", "-smp", "1", "-m", "1024",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", m.root.kernel, "-initrd", m.initrd,
 		"-append", "console=ttyS0 panic=-1 quiet net.ifnames=0 systemd.wants=vm.service systemd.mask=serial-getty@ttyS0.service systemd.mask=podman-restart.service systemd.mask=podman-auto-update.timer systemd.mask=podman.socket vm.guest=" + m.name + " " + m.arguments,

@@ -1,30 +1,30 @@
-package main
+package vm
 
 import (
 	"fmt"
 	"io"
 )
 
-// archive writes a cpio archive in the format that the kernel unpacks its
+// Archive writes a cpio archive in the format that the kernel unpacks its
 // first root from ("newc", Documentation/driver-api/early-userspace/buffer-format.rst).
-type archive struct {
-	out   io.Writer
+type Archive struct {
+	Out   io.Writer
 	inode int
 	err   error
 }
 
 // Modes of the entries (inode(7)).
 const (
-	modeFile = 0o100755
-	modeDir  = 0o040755
+	ModeFile = 0o100755
+	ModeDir  = 0o040755
 )
 
-// entry writes one file or directory, owned by root. Directories come before
+// Entry writes one file or directory, owned by root. Directories come before
 // what is in them.
-func (a *archive) entry(name string, mode int, data []byte) {
+func (a *Archive) Entry(name string, mode int, data []byte) {
 	a.inode++
 	links := 1
-	if mode == modeDir {
+	if mode == ModeDir {
 		links = 2
 	}
 	// Magic, inode, mode, uid, gid, links, time, size, device (major, minor),
@@ -37,16 +37,16 @@ func (a *archive) entry(name string, mode int, data []byte) {
 
 // padded writes data and zeros up to the next multiple of four. Header and name
 // are padded together, and so is the data.
-func (a *archive) padded(data []byte) {
+func (a *Archive) padded(data []byte) {
 	for _, part := range [][]byte{data, make([]byte, (4-len(data)%4)%4)} {
 		if a.err == nil {
-			_, a.err = a.out.Write(part)
+			_, a.err = a.Out.Write(part)
 		}
 	}
 }
 
-// close writes the mark of the end.
-func (a *archive) close() error {
-	a.entry("TRAILER!!!", 0, nil)
+// Close writes the mark of the end.
+func (a *Archive) Close() error {
+	a.Entry("TRAILER!!!", 0, nil)
 	return a.err
 }

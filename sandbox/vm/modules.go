@@ -1,4 +1,4 @@
-package main
+package vm
 
 import (
 	"bytes"
@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// modulePaths finds every module below dir by its name. Names have '_' where
+// ModulePaths finds every module below dir by its name. Names have '_' where
 // files may have '-' (modprobe(8)).
-func modulePaths(dir string) (map[string]string, error) {
+func ModulePaths(dir string) (map[string]string, error) {
 	found := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if name, is := strings.CutSuffix(filepath.Base(path), ".ko"); is {
@@ -22,9 +22,9 @@ func modulePaths(dir string) (map[string]string, error) {
 	return found, err
 }
 
-// order gives the files of the named modules and of all that they depend on, in
+// Order gives the files of the named modules and of all that they depend on, in
 // the order to load them. needs gives what one file depends on.
-func order(paths map[string]string, names []string, needs func(path string) ([]string, error)) ([]string, error) {
+func Order(paths map[string]string, names []string, needs func(path string) ([]string, error)) ([]string, error) {
 	var out []string
 	done := map[string]bool{}
 	var visit func(name string) error
@@ -57,9 +57,9 @@ func order(paths map[string]string, names []string, needs func(path string) ([]s
 	return out, nil
 }
 
-// dependencies reads what a module says of itself: NUL-terminated strings
+// Dependencies reads what a module says of itself: NUL-terminated strings
 // KEY=VALUE in its section .modinfo.
-func dependencies(path string) ([]string, error) {
+func Dependencies(path string) ([]string, error) {
 	file, err := elf.Open(path)
 	if err != nil {
 		return nil, err

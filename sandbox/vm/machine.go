@@ -1,0 +1,224 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// Machine is one virtual machine about to run a command.
+type Machine struct {
+	Kernel Kernel
+	// Init is the program that becomes the machine's first; it must be static, and
+	// with the argument GuestVerb it must call guest.Main.
+	Init string
+	// Files are what the machine's disk has, by their absolute path there; a
+	// directory is copied with all that is in it.
+	Files map[string]string
+	// Modules are loaded beside what the disk takes; what the kernel does not have
+	// is left out.
+	Modules []string
+	// Args is the command, and Env what is added to its environment.
+	Args, Env []string
+	// Accel is qemu's: "kvm" or "tcg"; empty is kvm where a machine comes up with
+	// it.
+	Accel string
+	// Memory is in MiB; 0 is 1024.
+	Memory int
+	// Silence is how long the machine may write nothing before it counts as hung;
+	// 0 is three minutes.
+	Silence time.Duration
+	// Line gets each line that the command writes, as it comes. It may be nil.
+	Line func(string)
+
+	mute time.Duration // how long it may take to its first word; 0: as Silence says
+}
+
+// GuestVerb is the argument that the machine's first program is started with.
+const GuestVerb = "vm-guest"
+
+// Orders is what the guest is told, in the file OrderFile of its disk.
+type Orders struct {
+	Args []string `json:"args"`
+	Env  []string `json:"env"`
+}
+
+// OrderFile is where the guest finds its orders.
+const OrderFile = "/etc/vm.json"
+
+// Outcome is how a machine ended.
+type Outcome struct {
+	Code  int           // of the command
+	Lines []string      // what it wrote
+	Boot  time.Duration // from the start of the machine to the command's
+	Took  time.Duration
+	Accel string // kvm or tcg
+	Spoke bool   // the machine's console said anything
+}
+
+// Failure is a machine that did not come to its end.
+type Failure struct {
+	Why string
+	// Console is the end of what the machine said, Command its exact command line.
+	Console, Command string
+}
+
+// Error implements error.
+func (f *Failure) Error() string { return "the machine failed: " + f.Why }
+
+// Run starts the machine, waits until it has switched itself off, and gives what
+// the command wrote. What a machine wrote that failed is given, too.
+func (m Machine) Run(ctx context.Context) (out Outcome, err error) {
+	program, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil {
+		return out, problem.New("apt-get install qemu-system-x86", "machines need qemu: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "safe-run-vm")
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	p := parts{initrd: filepath.Join(dir, "initrd"), disk: filepath.Join(dir, "disk"), console: filepath.Join(dir, "console"), results: filepath.Join(dir, "results")}
+	if err := m.makeInitrd(p.initrd); err != nil {
+		return out, err
+	}
+	if err := m.makeDisk(ctx, dir, p.disk); err != nil {
+		return out, err
+	}
+	if m.Accel == "" && haveKVM() {
+		tried := m
+		tried.Accel, tried.mute = "kvm", mute
+		out, err = tried.start(ctx, append([]string{program}, tried.arguments(p)...), p)
+		var failure *Failure
+		if !errors.As(err, &failure) || out.Spoke {
+			return out, err
+		}
+		// A device that cannot be used, as inside many virtual machines.
+		if err := errors.Join(os.RemoveAll(p.console), os.RemoveAll(p.results)); err != nil {
+			return out, err
+		}
+	}
+	return m.start(ctx, append([]string{program}, m.arguments(p)...), p)
+}
+
+// mute is how long a machine on KVM may take to its first word, which takes a
+// tenth of a second where KVM works.
+const mute = 10 * time.Second
+
+// parts are the files of a machine.
+type parts struct{ initrd, disk, console, results string }
+
+// start runs qemu to its end.
+func (m Machine) start(ctx context.Context, line []string, p parts) (Outcome, error) {
+	ctx, hung := context.WithCancelCause(ctx)
+	defer hung(nil)
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	// A machine never outlives who started it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return Outcome{}, err
+	}
+	r := &reader{machine: m, path: p.results, console: p.console, began: began, hung: hung}
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() { defer close(done); r.follow(stop) }()
+	err := cmd.Wait()
+	close(stop)
+	<-done
+	out := Outcome{Code: r.code, Lines: r.lines, Boot: r.boot, Took: time.Since(began), Accel: m.accelerator(), Spoke: r.known > 0}
+	switch cause := context.Cause(ctx); {
+	case r.ended:
+		return out, nil
+	case errors.Is(cause, errSilent):
+		err = fmt.Errorf("it hung: it wrote nothing for %s", m.silence())
+	case ctx.Err() != nil:
+		return out, ctx.Err()
+	case err == nil:
+		err = errors.New("it went off before its command had ended")
+	}
+	why := err.Error() + firstLine(said.Bytes())
+	console := tail(p.console, 60)
+	if m := panicLine.FindStringSubmatch(console); m != nil {
+		why = "its kernel panicked: " + m[1]
+	}
+	return out, &Failure{Why: why, Console: console, Command: quoted(line)}
+}
+
+// panicLine is what the kernel's panic begins with (kernel/panic.c).
+var panicLine = regexp.MustCompile(`Kernel panic - not syncing: ([^\r\n]*)`)
+
+func firstLine(said []byte) string {
+	line, _, _ := bytes.Cut(bytes.TrimSpace(said), []byte("\n"))
+	if len(line) == 0 {
+		return ""
+	}
+	return ": " + string(line)
+}
+
+func (m Machine) silence() time.Duration {
+	if m.Silence > 0 {
+		return m.Silence
+	}
+	return 3 * time.Minute
+}
+
+// haveKVM says whether KVM may work: there is a device, and the processor says
+// that it can (inside many virtual machines there is the device alone).
+func haveKVM() bool {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	able := err == nil && (bytes.Contains(info, []byte(" vmx ")) || bytes.Contains(info, []byte(" svm ")))
+	return able && unix.Access("/dev/kvm", unix.R_OK|unix.W_OK) == nil
+}
+
+// accelerator is qemu's word for what runs the machine's instructions.
+func (m Machine) accelerator() string {
+	if m.Accel == "kvm" {
+		return m.Accel
+	}
+	return "tcg"
+}
+
+// accel is what runs the machine's instructions. Emulated machines have one
+// thread: with one for each processor QEMU 7.2 sometimes loses a breakpoint that
+// the kernel writes into its own code, and the machine ends with "Oops: int3".
+func (m Machine) accel() []string {
+	if m.accelerator() == "kvm" {
+		return []string{"-accel", "kvm", "-cpu", "host"}
+	}
+	return []string{"-accel", "tcg,thread=single", "-cpu", "max"}
+}
+
+// arguments are qemu's. The first serial line is the kernel's console, the second
+// takes what the command writes.
+func (m Machine) arguments(p parts) []string {
+	memory := m.Memory
+	if memory == 0 {
+		memory = 1024
+	}
+	return append(m.accel(),
+		"-smp", "1", "-m", strconv.Itoa(memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-kernel", m.Kernel.Image, "-initrd", p.initrd,
+		"-append", "console=ttyS0 panic=-1 rdinit=/init -- "+GuestVerb,
+		"-drive", "if=virtio,format=raw,file="+p.disk,
+		"-serial", "file:"+p.console, "-serial", "file:"+p.results,
+	)
+}
+
+// orders writes the command down for the guest.
+func (m Machine) orders() ([]byte, error) { return json.Marshal(Orders{Args: m.Args, Env: m.Env}) }
