@@ -13,9 +13,9 @@ import (
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/image/audit"
 	"github.com/safe-run/safe-run/sandbox/image/bounds"
-	"github.com/safe-run/safe-run/sandbox/image/sarif"
 	"github.com/safe-run/safe-run/sandbox/image/source"
 	"github.com/safe-run/safe-run/spec/problem"
+	"github.com/safe-run/safe-run/spec/sarif"
 )
 
 func (a *app) auditVerb() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/safe-run/safe-run/sandbox/image/sarif"
+	"github.com/safe-run/safe-run/spec/sarif"
 )
 
 // Table writes the findings for people: one line each, then what the line does

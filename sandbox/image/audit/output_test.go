@@ -77,7 +77,7 @@ func TestJSONReadsBack(t *testing.T) {
 }
 
 func TestSARIFIsValid(t *testing.T) {
-	f, err := os.Open("../sarif/testdata/sarif-schema-2.1.0.json")
+	f, err := os.Open("../../../spec/sarif/testdata/sarif-schema-2.1.0.json")
 	if err != nil {
 		t.Fatal(err)
 	}

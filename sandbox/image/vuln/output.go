@@ -7,7 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/safe-run/safe-run/sandbox/image/sarif"
+	"github.com/safe-run/safe-run/spec/sarif"
 )
 
 // Table writes the findings for a person, the worst first.

@@ -142,7 +142,7 @@ func table(t *testing.T, v Verdict) string {
 
 // TestSARIFIsValid: by the official schema.
 func TestSARIFIsValid(t *testing.T) {
-	s, err := jsonschema.NewCompiler().Compile("../sarif/testdata/sarif-schema-2.1.0.json")
+	s, err := jsonschema.NewCompiler().Compile("../../../spec/sarif/testdata/sarif-schema-2.1.0.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type logJSON struct {
 
 type runJSON struct {
 	Tool       toolJSON          `json:"tool"`
+	Taxonomies []taxonomyJSON    `json:"taxonomies,omitempty"`
 	Results    []resultJSON      `json:"results"`
 	Properties map[string]string `json:"properties,omitempty"`
 }
@@ -35,10 +36,11 @@ type toolJSON struct {
 }
 
 type driverJSON struct {
-	Name           string     `json:"name"`
-	Version        string     `json:"version,omitempty"`
-	InformationURI string     `json:"informationUri,omitempty"`
-	Rules          []ruleJSON `json:"rules"`
+	Name                string          `json:"name"`
+	Version             string          `json:"version,omitempty"`
+	InformationURI      string          `json:"informationUri,omitempty"`
+	SupportedTaxonomies []componentJSON `json:"supportedTaxonomies,omitempty"`
+	Rules               []ruleJSON      `json:"rules"`
 }
 
 type ruleJSON struct {
@@ -48,6 +50,7 @@ type ruleJSON struct {
 	Help                 *textJSON         `json:"help,omitempty"`
 	HelpURI              string            `json:"helpUri,omitempty"`
 	DefaultConfiguration configurationJSON `json:"defaultConfiguration"`
+	Relationships        []relationJSON    `json:"relationships,omitempty"`
 	Properties           *ruleBagJSON      `json:"properties,omitempty"`
 }
 
@@ -84,6 +87,12 @@ type physicalJSON struct {
 	ArtifactLocation struct {
 		URI string `json:"uri"`
 	} `json:"artifactLocation"`
+	Region *regionJSON `json:"region,omitempty"`
+}
+
+type regionJSON struct {
+	StartLine   int `json:"startLine"`
+	StartColumn int `json:"startColumn,omitempty"`
 }
 
 type logicalJSON struct {
@@ -95,7 +104,7 @@ type suppressionJSON struct {
 	Justification string `json:"justification"`
 }
 
-func (r Rule) wire() ruleJSON {
+func (r Rule) wire(taxonomies []Taxonomy) ruleJSON {
 	out := ruleJSON{
 		ID: nonEmpty(r.ID, "unknown"), Name: clean(r.Name), HelpURI: webURI(r.URL),
 		ShortDescription:     textJSON{nonEmpty(r.Summary, nonEmpty(r.ID, "unknown"))},
@@ -104,6 +113,7 @@ func (r Rule) wire() ruleJSON {
 	if r.Help != "" {
 		out.Help = &textJSON{clean(r.Help)}
 	}
+	out.Relationships = related(r.Related, taxonomies)
 	var bag ruleBagJSON
 	if r.Score > 0 && r.Score <= 10 {
 		bag.SecuritySeverity = strconv.FormatFloat(r.Score, 'f', 1, 64)
@@ -130,6 +140,9 @@ func (r Result) wire(level Level, index int) resultJSON {
 	if uri := reference(r.URI); uri != "" {
 		at.PhysicalLocation = &physicalJSON{}
 		at.PhysicalLocation.ArtifactLocation.URI = uri
+		if r.Line > 0 {
+			at.PhysicalLocation.Region = &regionJSON{r.Line, max(r.Column, 0)}
+		}
 	}
 	if r.Logical != "" {
 		at.LogicalLocations = []logicalJSON{{clean(r.Logical)}}

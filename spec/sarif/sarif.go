@@ -1,6 +1,6 @@
 // Package sarif writes SARIF 2.1.0, the format in which code hosts and editors
-// take findings. It holds the part that a finding about an image needs. The
-// same findings give the same bytes, in whatever order they were added.
+// take findings. It holds the part that findings about an image, a configuration
+// or a sandbox need. The same findings give the same bytes, in whatever order they were added.
 package sarif
 
 import (
@@ -33,7 +33,27 @@ type Rule struct {
 	// Score is CVSS's, from 0 to 10, by which code hosts sort; 0 is none.
 	Score float64
 	Tags  []string
+	// Related are requirements of standards that the rule has to do with.
+	Related []Relation
 }
+
+// Relation leads from a rule to a taxon of a Taxonomy of the same run.
+type Relation struct {
+	Taxonomy, Taxon string
+	// Unverified: nobody compared it with the standard itself.
+	Unverified bool
+}
+
+// Taxonomy is a standard and those of its requirements that are referred to. A
+// rule that leads to a taxon says that it has to do with it, and nothing about
+// whether anything conforms to the standard.
+type Taxonomy struct {
+	Name, Version, Organization, Summary string
+	Taxa                                 []Taxon
+}
+
+// Taxon is one requirement.
+type Taxon struct{ ID, Summary string }
 
 // Result is one finding.
 type Result struct {
@@ -45,6 +65,8 @@ type Result struct {
 	URI string
 	// Logical names a place that is no file: "curl@7.88", "config.User".
 	Logical string
+	// Line and Column are places in URI, from 1 on; 0 is unknown.
+	Line, Column int
 	// Fingerprint says from run to run which result this is; one is made of
 	// Rule, URI and Logical when empty.
 	Fingerprint string
@@ -63,6 +85,7 @@ type Run struct {
 	tool, version string
 	rules         map[string]Rule
 	results       []Result
+	taxonomies    []Taxonomy
 }
 
 // New makes an empty run of a tool.
@@ -74,6 +97,13 @@ func New(tool, version string) *Run {
 func (r *Run) Rule(rule Rule) {
 	if _, there := r.rules[rule.ID]; !there {
 		r.rules[rule.ID] = rule
+	}
+}
+
+// Taxonomy adds a standard. The first of a name is kept.
+func (r *Run) Taxonomy(t Taxonomy) {
+	if !slices.ContainsFunc(r.taxonomies, func(other Taxonomy) bool { return other.Name == t.Name }) {
+		r.taxonomies = append(r.taxonomies, t)
 	}
 }
 
@@ -110,14 +140,19 @@ func (r *Run) wire() runJSON {
 		Results:    []resultJSON{},
 		Properties: texts(r.Properties),
 	}
+	taxonomies := slices.SortedFunc(slices.Values(r.taxonomies), func(a, b Taxonomy) int { return cmp.Compare(a.Name, b.Name) })
+	for i, t := range taxonomies {
+		out.Taxonomies = append(out.Taxonomies, t.wire())
+		out.Tool.Driver.SupportedTaxonomies = append(out.Tool.Driver.SupportedTaxonomies, componentJSON{nonEmpty(t.Name, "unknown"), i})
+	}
 	index := map[string]int{}
 	for i, id := range slices.Sorted(maps.Keys(r.rules)) {
-		out.Tool.Driver.Rules = append(out.Tool.Driver.Rules, r.rules[id].wire())
+		out.Tool.Driver.Rules = append(out.Tool.Driver.Rules, r.rules[id].wire(taxonomies))
 		index[id] = i
 	}
 	results := slices.Clone(r.results)
 	slices.SortStableFunc(results, func(a, b Result) int {
-		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.URI, b.URI), cmp.Compare(a.Logical, b.Logical),
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.URI, b.URI), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Logical, b.Logical),
 			cmp.Compare(a.Message, b.Message), cmp.Compare(a.Fingerprint, b.Fingerprint), cmp.Compare(a.Suppressed, b.Suppressed))
 	})
 	for _, result := range results {
