@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -14,7 +15,7 @@ import (
 // newKubernetesTarget is `export kubernetes`.
 func newKubernetesTarget() *exportTarget {
 	var o kubernetes.Options
-	var volumes []string
+	var volumes, deny []string
 	t := &exportTarget{
 		use:   "kubernetes [flags] IMAGE [-- ARGUMENT...]",
 		short: "a workload, its Service and NetworkPolicy, and admission policies for Kubernetes",
@@ -36,12 +37,16 @@ admission policies and what operators read beside them.`,
 		f.StringVar(&o.PodSecurity, "pod-security", kubernetes.Levels[0], "the Pod Security Standard of the namespace: "+strings.Join(kubernetes.Levels, ", "))
 		f.BoolVar(&o.HostUsers, "host-users", false, "leave out the user namespace, where the nodes have none for pods")
 		f.StringArrayVar(&volumes, "volume", nil, "a path on disk that can be written: PATH[=SIZE]")
+		f.StringSliceVar(&deny, "deny-cidr", nil, "ranges that no egress rule reaches, such as those of the cluster's pods and nodes")
 		f.StringVar(&o.Format, "format", kubernetes.Formats[0], strings.Join(kubernetes.Formats, ", "))
 		f.StringSliceVar(&o.Parts, "only", nil, "only these parts: "+strings.Join(kubernetes.Parts, ", "))
 	}
 	t.export = func(in export.Input) (export.Result, error) {
 		var err error
 		if o.Volumes, err = parseVolumes(volumes); err != nil {
+			return export.Result{}, usage{err}
+		}
+		if o.Deny, err = parseCIDRs(deny); err != nil {
 			return export.Result{}, usage{err}
 		}
 		return kubernetes.Export(in, o)
@@ -62,6 +67,18 @@ func parseVolumes(texts []string) ([]kubernetes.Volume, error) {
 			v.Size = bytes
 		}
 		out = append(out, v)
+	}
+	return out, nil
+}
+
+func parseCIDRs(texts []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if err != nil || p != p.Masked() || p.Addr().Is4In6() {
+			return nil, problem.New("write --deny-cidr 10.42.0.0/16", "--deny-cidr %q is no range of addresses", text)
+		}
+		out = append(out, p)
 	}
 	return out, nil
 }

@@ -17,7 +17,7 @@ type document struct {
 }
 
 // documents are the objects in the order in which a cluster wants them.
-func (x *exporter) documents() []document {
+func (x *exporter) documents() ([]document, error) {
 	var out []document
 	add := func(part, path string, obj object) {
 		if obj != nil && x.wants(part) {
@@ -25,10 +25,16 @@ func (x *exporter) documents() []document {
 		}
 	}
 	add("namespace", "namespace", x.namespace())
+	policy, err := x.networkPolicy()
+	if err != nil {
+		return nil, err
+	}
+	// Before the pods, so that there is no moment without it.
+	add("networkpolicy", "networkpolicy", policy)
 	add("service", "service", x.service())
 	add("workload", "workload", x.workload())
 	add("disruption", "poddisruptionbudget", x.disruption())
-	return out
+	return out, nil
 }
 
 // files writes the documents, and what is none.
@@ -38,7 +44,10 @@ func (x *exporter) files() ([]export.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	docs := x.documents()
+	docs, err := x.documents()
+	if err != nil {
+		return nil, err
+	}
 	if x.o.Seccomp != RuntimeDefault {
 		if x.wants("operator") {
 			docs = append(docs, document{"operator/seccompprofile", x.operatorProfile(filter)})

@@ -8,6 +8,7 @@ package kubernetes
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -32,6 +33,8 @@ type Options struct {
 	PodSecurity string
 	// HostUsers leaves out the user namespace.
 	HostUsers bool
+	// Deny are ranges that no egress rule reaches, such as the cluster's own.
+	Deny []netip.Prefix
 	// Volumes are further places that can be written, on disk.
 	Volumes []Volume
 	// Format is one of Formats.

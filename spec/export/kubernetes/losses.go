@@ -12,6 +12,7 @@ func (x *exporter) lack(l export.Loss) {
 
 // lose notes what the manifests do not say, in the order of the profile.
 func (x *exporter) lose() {
+	x.loseNetwork()
 	x.losePorts()
 	x.loseHealth()
 }

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -56,10 +57,19 @@ func head(version, kind string) object {
 // losePorts says where a published port is another thing.
 func (x *exporter) losePorts() {
 	for _, p := range x.in.Publish {
-		if p.HostIP != "" && p.HostIP != "0.0.0.0" && p.HostIP != "::" {
+		addr, err := netip.ParseAddr(p.HostIP)
+		switch {
+		case err != nil || addr.IsUnspecified():
+		case addr.IsLoopback():
 			x.lack(export.Loss{
 				Setting: "publish " + portText(p), Value: p.HostIP, Severity: export.Different,
-				Lost: "a Service has no address of a host: every pod of the cluster that may leave its namespace reaches it",
+				Lost: "a Service has no address of a host: all pods of the namespace reach it, and no others",
+				Do:   "narrow ingress.from in the NetworkPolicy to those who use it",
+			})
+		default:
+			x.lack(export.Loss{
+				Setting: "publish " + portText(p), Value: p.HostIP, Severity: export.Weaker,
+				Lost: "a Service has no address of a host: whatever reaches the pods reaches it",
 				Do:   "narrow ingress.from in the NetworkPolicy to those who use it",
 			})
 		}

@@ -139,6 +139,9 @@ func nodeOf(value any) (*yaml.Node, error) {
 			} else if note != "" {
 				child.HeadComment = "# " + oneLine(note)
 			}
+			if child.Kind == yaml.MappingNode && len(child.Content) > 0 && child.Content[0].HeadComment != "" {
+				child.HeadComment, child.Content[0].HeadComment = child.Content[0].HeadComment, "" // above the dash
+			}
 			n.Content = append(n.Content, child)
 		}
 		if len(v) == 0 {
