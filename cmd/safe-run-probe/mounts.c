@@ -359,6 +359,37 @@ static void by_handle(const struct check *c)
 		say_allowed(1, "%s was opened", which);
 }
 
+static int is_mask(const struct mount_line *m, void *arg)
+{
+	int below = strncmp(m->point, "/proc/", 6) == 0 || strncmp(m->point, "/sys/firmware", 13) == 0;
+	int empty = strcmp(m->root, "/null") == 0 || strcmp(m->type, "tmpfs") == 0;
+	if (!below || !empty || strncmp(m->point, "/proc/sys/fs", 12) == 0)
+		return 0;
+	snprintf(arg, 256, "%s", m->point);
+	return 1;
+}
+
+/* M12: a mask that is found, in a copy of the mounts where one may be made;
+ * without one, a directory that is no mount. */
+void take_mask(const struct check *c)
+{
+	char mask[256] = "", after[256] = "";
+	(void)c;
+	if (each_mount(is_mask, mask) || !mask[0]) {
+		judge_reach(umount2("/proc/self", UMOUNT_NOFOLLOW), ALWAYS, "umount2 of what is no mount");
+		return;
+	}
+	if (unshare(CLONE_NEWNS) == 0)
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	long result = umount2(mask, MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (result < 0 && errno == EINVAL)
+		say_blocked(errno, "%.200s is locked", mask);
+	else if (judge_real(result, ALWAYS, "umount2")) {
+		each_mount(is_mask, after);
+		say_allowed(strcmp(mask, after) != 0, "%.200s was taken off", mask);
+	}
+}
+
 static void needs_fixtures(const struct check *c)
 {
 	(void)c;

@@ -55,6 +55,7 @@ struct family {
 extern const struct family mounts, kernel, execs, abi, net, proc, devices, privileges, resources;
 /* What comes after everything else: it may change or end the container. */
 extern const struct family last;
+void take_mask(const struct check *);
 
 /* What the probe was told. A limit that is 0 is not known. */
 struct settings {
