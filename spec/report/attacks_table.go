@@ -38,9 +38,9 @@ func (a Attacks) one(p *page, r battery.Report) {
 	}
 	t := count(r.Results)
 	p.say("%s  %s", p.paint(bold+";"+style, word), p.paint(bold, summary(t)))
-	p.prose(0, dim, about(r))
+	p.prose(2, dim, about(r))
 	if r.Partial != "" {
-		p.prose(0, yellow, "only a part was carried out: "+r.Partial)
+		p.prose(2, yellow, "only a part was carried out: "+r.Partial)
 	}
 	p.say("")
 	p.rows(2, nil, familyRows(r))

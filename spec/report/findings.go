@@ -68,12 +68,12 @@ func (f Findings) table(p *page) {
 	if n[audit.CannotTell] > 0 {
 		parts = append(parts, fmt.Sprintf("%d %s", n[audit.CannotTell], cannot))
 	}
-	p.say("%s  %s", p.paint(bold, line(f.Subject)), strings.Join(parts, ", "))
+	p.say("%s  %s", p.paint(bold, line(f.Kind+": "+f.Subject)), strings.Join(parts, ", "))
 	for _, note := range f.Notes {
-		p.prose(0, dim, strings.TrimPrefix(note.Subject+": ", ": ")+note.Name+": "+note.Value)
+		p.prose(2, dim, strings.TrimPrefix(note.Subject+": ", ": ")+note.Name+": "+note.Value)
 	}
 	for _, w := range f.Warnings {
-		p.prose(0, yellow, "warning: "+w)
+		p.prose(2, yellow, "warning: "+w)
 	}
 	f.violations(p)
 	if !p.look.Verbose {
@@ -134,7 +134,7 @@ func (f Findings) rest(p *page) {
 		}
 		if len(keys) > 0 {
 			p.say("")
-			p.prose(0, dim, part.title+": "+joined(keys, ", "))
+			p.prose(2, dim, part.title+": "+joined(keys, ", "))
 		}
 	}
 }

@@ -47,10 +47,13 @@ func (p *page) say(format string, args ...any) { fmt.Fprintf(&p.out, format+"\n"
 // heading begins a part.
 func (p *page) heading(text string) { p.say("\n%s", p.paint(bold, line(text))) }
 
-// prose is text below an indent, wrapped.
+// prose is text below an indent, wrapped. Lines that begin at the margin are the
+// report's own: text from outside never does, wherever it is broken.
 func (p *page) prose(indent int, style, text string) {
-	for _, one := range wrap(line(text), p.width-indent) {
-		p.say("%s%s", strings.Repeat(" ", indent), p.paint(style, one))
+	for i, one := range wrap(line(text), p.width-indent-2) {
+		if one != "" {
+			p.say("%s%s", strings.Repeat(" ", indent+2*min(i, 1)), p.paint(style, one))
+		}
 	}
 }
 

@@ -95,6 +95,7 @@ func New(tool, version string) *Run {
 
 // Rule adds a rule. The first of an id is kept.
 func (r *Run) Rule(rule Rule) {
+	rule.ID = nonEmpty(rule.ID, "unknown") // before they are compared: SARIF wants them different
 	if _, there := r.rules[rule.ID]; !there {
 		r.rules[rule.ID] = rule
 	}
@@ -102,6 +103,7 @@ func (r *Run) Rule(rule Rule) {
 
 // Taxonomy adds a standard. The first of a name is kept.
 func (r *Run) Taxonomy(t Taxonomy) {
+	t.Name = nonEmpty(t.Name, "unknown")
 	if !slices.ContainsFunc(r.taxonomies, func(other Taxonomy) bool { return other.Name == t.Name }) {
 		r.taxonomies = append(r.taxonomies, t)
 	}
@@ -109,6 +111,7 @@ func (r *Run) Taxonomy(t Taxonomy) {
 
 // Result adds a result.
 func (r *Run) Result(result Result) {
+	result.Rule = nonEmpty(result.Rule, "unknown")
 	r.Rule(Rule{ID: result.Rule, Level: result.Level})
 	r.results = append(r.results, result)
 }

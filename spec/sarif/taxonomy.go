@@ -44,6 +44,9 @@ type relationBagJSON struct {
 // taxa are those of a standard, sorted, each once: SARIF wants them different.
 func (t Taxonomy) taxa() []Taxon {
 	out := slices.Clone(t.Taxa)
+	for i := range out {
+		out[i].ID = nonEmpty(out[i].ID, "unknown")
+	}
 	slices.SortStableFunc(out, func(a, b Taxon) int { return cmp.Compare(a.ID, b.ID) })
 	return slices.CompactFunc(out, func(a, b Taxon) bool { return a.ID == b.ID })
 }
@@ -64,6 +67,9 @@ func (t Taxonomy) wire() taxonomyJSON {
 // nowhere, and is left out.
 func related(relations []Relation, taxonomies []Taxonomy) []relationJSON {
 	relations = slices.Clone(relations)
+	for i, r := range relations {
+		relations[i].Taxonomy, relations[i].Taxon = nonEmpty(r.Taxonomy, "unknown"), nonEmpty(r.Taxon, "unknown")
+	}
 	slices.SortStableFunc(relations, func(a, b Relation) int {
 		return cmp.Or(cmp.Compare(a.Taxonomy, b.Taxonomy), cmp.Compare(a.Taxon, b.Taxon))
 	})
