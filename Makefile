@@ -17,7 +17,7 @@ DESTDIR  ?=
 # static program, or is a container.
 RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 
-.PHONY: build deps demo test test-root test-vm vm-kernels lint fuzz race bench soak conformance install generate clean
+.PHONY: build deps demo test test-root test-vm test-vagrant vm-kernels lint fuzz race bench soak conformance install generate clean
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-run-image and safe-run-policy (no C), and safe-run-probe (only C)
 	integration/deps.sh build
@@ -45,6 +45,10 @@ test-root: deps build ## only the tests on the real kernel
 test-vm: build ## in emulated machines: Debian 12 and its kernel, cgroup version 2 without systemd and with it
 	integration/deps.sh vm
 	go run ./integration/vm $(BIN)
+
+test-vagrant: ## the Vagrantfile is valid, and what it runs in the box works in a fresh Debian 12
+	integration/deps.sh vagrant vm
+	integration/vm/vagrant.sh --provision
 
 vm-kernels: ## Debian's kernels of bookworm and trixie, for safe-run verify --vm; nothing is installed
 	integration/deps.sh vm
