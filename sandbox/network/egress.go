@@ -23,6 +23,9 @@ const dnsPort = 53
 func (b batch) sandbox(rec record) error {
 	main := b.chain(inetTable, chainName(rec.ID)).Name
 	b.egressRules(main, rec.Network)
+	if err := b.countBlocked(rec.ID); err != nil {
+		return err
+	}
 	for _, e := range sandboxElements(rec) {
 		if len(e.list) == 0 {
 			continue
@@ -36,7 +39,7 @@ func (b batch) sandbox(rec record) error {
 
 func sandboxElements(rec record) []elements {
 	jump := &expr.Verdict{Kind: expr.VerdictJump, Chain: chainName(rec.ID)}
-	out := []elements{{sandboxMap, []nftables.SetElement{{Key: addrKey(rec.Address), VerdictData: jump}}}}
+	out := []elements{{sandboxMap, []nftables.SetElement{{Key: addrKey(rec.Address), VerdictData: jump}}}, blockedElements(rec)}
 	return append(append(out, spoofElements(rec)...), publishElements(rec)...)
 }
 
@@ -119,7 +122,11 @@ func (h *host) removeRules(rec record) error {
 		return err
 	}
 	main := b.chain(inetTable, chainName(rec.ID))
-	chains := []*nftables.Chain{main}
+	chains := []*nftables.Chain{main, b.chain(inetTable, blockedName(rec.ID))}
+	sets, err := b.removable(rec.ID)
+	if err != nil {
+		return err
+	}
 	for i, e := range rec.Network.Egress {
 		if v4(e.Prefix).IsValid() && len(e.Except) > 0 {
 			chains = append(chains, b.chain(inetTable, exceptChain(main.Name, i)))
@@ -141,6 +148,9 @@ func (h *host) removeRules(rec record) error {
 	}
 	for _, c := range chains {
 		b.DelChain(c)
+	}
+	for _, s := range sets {
+		b.DelSet(s)
 	}
 	err = b.Flush()
 	if taken(err) {

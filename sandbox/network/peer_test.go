@@ -135,6 +135,8 @@ func (w *worker) do(o order) string {
 		return exchange(w.held)
 	case "frame":
 		return result(sendFrame(o.Addr, o.Frame))
+	case "scatter":
+		return result(scatter(o.Addr))
 	case "sniff":
 		return result(w.sniff(o.Addr))
 	case "sniffed":
@@ -283,6 +285,26 @@ func sendFrame(ifname string, frame []byte) error {
 	}
 	defer unix.Close(fd)
 	return unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: i.Index})
+}
+
+// scattered is how many ports scatter sends to.
+const scattered = 3000
+
+// scatter sends a datagram to each of the first ports of an address, and one to
+// the metadata service.
+func scatter(addr string) error {
+	c, err := net.ListenPacket("udp4", "0.0.0.0:0")
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for port := 1; port <= scattered; port++ {
+		if _, err := c.WriteTo([]byte("x"), &net.UDPAddr{IP: net.ParseIP(addr), Port: port}); err != nil {
+			return err
+		}
+	}
+	_, err = c.WriteTo([]byte("x"), &net.UDPAddr{IP: net.ParseIP(metadataIP), Port: 80})
+	return err
 }
 
 // sniff counts the IPv4 packets that come in with a source address.

@@ -22,6 +22,8 @@ const (
 	chainFromBox = "from-sandbox"
 	chainToBox   = "to-sandbox"
 	chainReject  = "refuse"
+	// chainRefuseBox refuses what comes from a sandbox.
+	chainRefuseBox = "refuse-sandbox"
 )
 
 const loopbackIfname = "lo"
@@ -40,16 +42,17 @@ var (
 // An accept here ends this table only: a firewall of someone else's that
 // drops what is forwarded still drops it (Check tells). A drop here is final.
 func (b batch) sharedRules(br bridge) error {
-	for _, s := range []*nftables.Set{portsSet, guardedSet, sandboxMap, publishMap, publishAnyMap, openSet} {
+	for _, s := range []*nftables.Set{portsSet, guardedSet, sandboxMap, publishMap, publishAnyMap, openSet, blockedMap} {
 		set := *s // AddSet writes an id into it
 		if err := b.AddSet(&set, nil); err != nil {
 			return err
 		}
 	}
-	for _, c := range []string{chainReject, chainToHost, chainFromBox, chainToBox} {
+	for _, c := range []string{chainReject, chainRefuseBox, chainToHost, chainFromBox, chainToBox} {
 		b.chain(inetTable, c)
 	}
 	b.refuse()
+	b.refuseSandbox()
 	b.rawRules()
 	b.beforeNATRules()
 	b.natRules(br)
@@ -90,7 +93,7 @@ func (b batch) rawRules() {
 func (b batch) beforeNATRules() {
 	b.base(inetTable, chainPre, hooked{nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -150})
 	fromBox := all(iif(expr.CmpOpEq, bridgeName), ipv4())
-	b.rule(inetTable, chainPre, "metadata", all(fromBox, inPrefix(expr.CmpOpEq, dstOffset, linkLocalNet), jump(chainReject)))
+	b.rule(inetTable, chainPre, "metadata", all(fromBox, inPrefix(expr.CmpOpEq, dstOffset, linkLocalNet), jump(chainRefuseBox)))
 	b.rule(inetTable, chainPre, "to-host-before-nat", all(fromBox, local(false), jump(chainToHost)))
 }
 
@@ -124,7 +127,7 @@ func (b batch) hostRules() {
 	// Of errors, those about published ports: about the host's other
 	// connections a sandbox has nothing to say.
 	b.rule(inetTable, chainToHost, "host-errors", all(ipv4(), errorsOf(), translated(), accept()))
-	b.rule(inetTable, chainToHost, "host-services", jump(chainReject))
+	b.rule(inetTable, chainToHost, "host-services", jump(chainRefuseBox))
 
 	b.base(inetTable, chainOutput, hooked{filter, nftables.ChainHookOutput, 0})
 	toBox := oif(expr.CmpOpEq, bridgeName)
@@ -150,7 +153,7 @@ func (b batch) forwardRules() {
 	b.rule(inetTable, chainForward, "direct-route", all(oif(expr.CmpOpEq, bridgeName), drop()))
 	b.rule(inetTable, chainForward, "guard", all(iifIn(guardedSet.Name, false), drop()))
 
-	refuse := jump(chainReject)
+	refuse := jump(chainRefuseBox)
 	b.rule(inetTable, chainFromBox, "no-ipv6", all(family(expr.CmpOpNeq, unix.NFPROTO_IPV4), drop()))
 	b.rule(inetTable, chainFromBox, "between-sandboxes", all(oif(expr.CmpOpEq, bridgeName), refuse))
 	// What connection tracking makes no sense of passes untranslated, with

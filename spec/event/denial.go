@@ -8,6 +8,7 @@ const (
 	Kernel  = "kernel" // files and privileges, as the kernel itself judges them
 	Memory  = "memory"
 	Pids    = "pids"
+	Network = "network" // what leaves a container
 )
 
 // Severity says how much a denial looks like an attack.
@@ -28,16 +29,21 @@ type Denial struct {
 	// decided: "family AF_ALG".
 	Syscall   string   `json:"syscall,omitempty"`
 	Arguments []string `json:"arguments,omitempty"`
+	// Address, Port and Protocol ("tcp") are where a packet was to go.
+	Address  string `json:"address,omitempty"`
+	Port     uint16 `json:"port,omitempty"`
+	Protocol string `json:"protocol,omitempty"`
 	// Errno is what the caller got: EPERM.
 	Errno string `json:"errno,omitempty"`
 	// Process is the thread's name, which it chooses by itself; Pid and Tid are
 	// numbers of the host, of the first call.
-	Process string    `json:"process,omitempty"`
-	Pid     int       `json:"pid,omitempty"`
-	Tid     int       `json:"tid,omitempty"`
-	Count   uint64    `json:"count"`
-	First   time.Time `json:"first"`
-	Last    time.Time `json:"last"`
+	Process string `json:"process,omitempty"`
+	Pid     int    `json:"pid,omitempty"`
+	Tid     int    `json:"tid,omitempty"`
+	// Count is of calls; of packets, where the network refused them.
+	Count uint64    `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
 
 	Severity Severity `json:"severity"`
 	// Harmless says that programs which try it go on without.
