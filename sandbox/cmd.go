@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -64,7 +63,8 @@ type Cmd struct {
 	held      []*volume.Hold // of the plan's volumes, in their order
 	released  bool           // the first process was let go
 	io        *stdio
-	denials   *denials // nil where nobody counts them
+	denials   *denials  // nil where nobody counts them
+	watching  *watching // nil where nobody wants to know at once
 	terminal  *os.File
 	reacts    atomic.Pointer[runc.Container] // set before the program begins
 	violation atomic.Pointer[event.Denial]   // why the container was killed
@@ -193,6 +193,7 @@ func (c *Cmd) release(context.Context) error {
 		}
 	}
 	c.watchKernel()
+	c.watchCounted()
 	c.reacts.Store(c.container)
 	if err := c.container.Start(); err != nil {
 		return err
@@ -256,7 +257,8 @@ func (c *Cmd) Wait() (Exit, error) {
 	exit.attribute(syscall.Signal(c.asked.Load()), c.killed.Load())
 	exit.Denials, exit.Traced = c.Denials()
 	exit.Untraced = c.untraced()
-	exit.Denials = append(exit.Denials, exit.limitDenials(time.Now().UTC())...)
+	exit.Denials = append(exit.Denials, c.lastCounted(usage)...)
+	gravestFirst(exit.Denials)
 	if v := c.violation.Load(); v != nil && exit.Signal == unix.SIGKILL {
 		exit.Cause, exit.Violation = CauseViolation, v
 	}
@@ -302,6 +304,7 @@ func (c *Cmd) Thaw() error { return c.container.Thaw() }
 // goes on.
 func (c *Cmd) Close() error {
 	var errs []error
+	c.unwatch()
 	// First, because the kernel takes the mounts down on the side.
 	c.Lease.thread.Close()
 	if c.link != nil {

@@ -232,7 +232,14 @@ func LoadDenials(path string) ([]event.Denial, error) {
 	return list, nil
 }
 
-// Denials gives what a running sandbox was refused so far, up to a moment ago.
+// Denials gives what a running sandbox was refused so far: by its filter up to a
+// moment ago, by its limits and by the network up to now.
 func (l *Live) Denials() ([]event.Denial, error) {
-	return LoadDenials(filepath.Join(l.store.Dir(l.record.ID), DenialsFile))
+	list, err := LoadDenials(filepath.Join(l.store.Dir(l.record.ID), DenialsFile))
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, counted(l.record.ID, l.Plan, l.inside.Usage())...)
+	gravestFirst(list)
+	return list, nil
 }

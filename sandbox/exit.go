@@ -79,18 +79,26 @@ func newExit(status syscall.WaitStatus, usage runc.Usage, limits spec.Limits) Ex
 // and does not say when or to whom.
 func (e Exit) limitDenials(now time.Time) (out []event.Denial) {
 	if e.OOMKills > 0 {
-		out = append(out, event.Denial{
+		d := event.Denial{
 			Control: event.Memory, Errno: "SIGKILL", Count: e.OOMKills, First: now, Last: now, Severity: event.Medium,
 			Meaning: "processes were killed because the container's memory was used up",
-			Allow:   []string{"resources:", "  memory: " + strings.ReplaceAll(size(2*uint64(e.Limits.MemoryBytes)), " ", "")},
-		})
+			Instead: "it has no limit of its own: the host is out of memory",
+		}
+		if e.Limits.MemoryBytes > 0 {
+			d.Allow, d.Instead = []string{"resources:", "  memory: " + strings.ReplaceAll(size(2*uint64(e.Limits.MemoryBytes)), " ", "")}, ""
+		}
+		out = append(out, d)
 	}
 	if e.PidsDenied > 0 {
-		out = append(out, event.Denial{
+		d := event.Denial{
 			Control: event.Pids, Syscall: "clone", Errno: "EAGAIN", Count: e.PidsDenied, First: now, Last: now, Severity: event.Medium,
 			Meaning: "new processes and threads were refused because there were too many",
-			Allow:   []string{"resources:", fmt.Sprintf("  pids: %d", 2*e.Limits.Pids)},
-		})
+			Instead: "it has no limit of its own: a control group above it has",
+		}
+		if e.Limits.Pids > 0 {
+			d.Allow, d.Instead = []string{"resources:", fmt.Sprintf("  pids: %d", 2*e.Limits.Pids)}, ""
+		}
+		out = append(out, d)
 	}
 	return out
 }

@@ -19,8 +19,21 @@ type Usage struct {
 }
 
 // Usage reads the counters. It must be called before Destroy.
-func (c *Container) Usage() Usage {
-	memory, pids := c.cgroup.Path("memory"), c.cgroup.Path("pids")
+func (c *Container) Usage() Usage { return usageIn(c.cgroup.Path("memory"), c.cgroup.Path("pids")) }
+
+// Usage reads the counters of a container that runs.
+func (l *Live) Usage() Usage {
+	in := func(controller string) string {
+		if dir, own := l.cgroups[controller]; own {
+			return dir
+		}
+		return l.cgroups[""] // all of them, on version 2
+	}
+	return usageIn(in("memory"), in("pids"))
+}
+
+// usageIn reads the counters in the directories of the two controllers.
+func usageIn(memory, pids string) Usage {
 	if cgroups.IsCgroup2UnifiedMode() {
 		return Usage{
 			OOMKills:   keyed(memory, "memory.events", "oom_kill"),

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/safe-run/safe-run/sandbox"
@@ -21,7 +23,7 @@ func worthTelling(exit sandbox.Exit) (told []event.Denial, minor []string) {
 	failed := exit.Code != 0 && !exit.Requested
 	for _, d := range exit.Denials {
 		switch {
-		case d.Control != event.Seccomp: // what it was killed for is said already
+		case d.Control != event.Seccomp && d.Control != event.Network: // what it was killed for is said already
 		case d.Severity == event.High, failed && d.Severity == event.Medium:
 			told = append(told, d)
 		case failed && !d.Harmless && !slices.Contains(minor, callText(d)):
@@ -64,14 +66,16 @@ func tellFrozen(std IO, name string, d event.Denial) {
 
 // denialLine is a denial in one line.
 func denialLine(d event.Denial) string {
-	if d.Control == event.Kernel && d.Syscall == "" {
-		return fmt.Sprintf("denied by kernel, %d times: %s", d.Count, d.Meaning)
+	if d.Control == event.Kernel && d.Syscall == "" || d.Control == event.Network && d.Address == "" {
+		return fmt.Sprintf("denied by %s, %d times: %s", d.Control, d.Count, d.Meaning)
 	}
 	if d.Control == event.Memory || d.Control == event.Pids {
 		return fmt.Sprintf("denied by the limit of %s, %d times: %s", d.Control, d.Count, d.Meaning)
 	}
 	line := fmt.Sprintf("denied by %s: %s failed with %s", d.Control, callText(d), d.Errno)
 	switch {
+	case d.Control == event.Network:
+		line = fmt.Sprintf("denied by network: %s was refused", callText(d))
 	case d.Process != "" && d.Pid != 0:
 		line += fmt.Sprintf(" in %s (pid %d)", d.Process, d.Pid)
 	case d.Process != "":
@@ -89,9 +93,15 @@ func denialLine(d event.Denial) string {
 	return line
 }
 
-// callText is a call with the arguments that decided: socket(family AF_ALG).
+// callText is a call with the arguments that decided: socket(family AF_ALG); or
+// what was to be sent where: tcp to 203.0.113.1:443.
 func callText(d event.Denial) string {
-	if d.Syscall == "" {
+	switch {
+	case d.Address != "" && d.Port != 0:
+		return d.Protocol + " to " + net.JoinHostPort(d.Address, strconv.Itoa(int(d.Port)))
+	case d.Address != "":
+		return d.Protocol + " to " + d.Address
+	case d.Syscall == "":
 		return d.Control
 	}
 	if len(d.Arguments) == 0 {

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -119,5 +121,81 @@ func TestPrintAllowing(t *testing.T) {
 	}
 	if _, err := onlyCalls(someDenials, []string{"bpf"}); err == nil {
 		t.Error("a call that was not refused was found")
+	}
+}
+
+// networkDenials are of a container that tried machines outside.
+var networkDenials = []event.Denial{
+	{Control: "network", Address: "169.254.169.254", Port: 80, Protocol: "tcp", Errno: "ECONNREFUSED", Count: 1, Severity: event.High, Meaning: "metadata", Instead: "never"},
+	{Control: "network", Address: "93.184.216.34", Port: 443, Protocol: "tcp", Errno: "ECONNREFUSED", Count: 2, Severity: event.Medium, Risk: "a way out",
+		Allow: []string{"network:", "  egress:", "    - {to: 93.184.216.34, ports: [443/tcp], why: ...}"}},
+	{Control: "network", Address: "93.184.216.34", Port: 80, Protocol: "tcp", Count: 2, Severity: event.Medium,
+		Allow: []string{"network:", "  egress:", "    - {to: 93.184.216.34, ports: [80/tcp], why: ...}"}},
+	{Control: "network", Address: "10.1.1.1", Protocol: "icmp", Count: 2, Severity: event.Medium, Instead: "only without ports"},
+	{Control: "network", Count: 900, Severity: event.Medium, Meaning: "more than are told apart", Instead: "find out"},
+}
+
+func TestNetworkDenials(t *testing.T) {
+	for i, want := range []string{
+		"denied by network: tcp to 169.254.169.254:80 was refused; metadata",
+		"denied by network: tcp to 93.184.216.34:443 was refused, 2 times; it would open a way out",
+		"denied by network: tcp to 93.184.216.34:80 was refused, 2 times",
+		"denied by network: icmp to 10.1.1.1 was refused, 2 times",
+		"denied by network, 900 times: more than are told apart",
+	} {
+		if got := denialLine(networkDenials[i]); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got, want := allowHint(networkDenials[1]), "to allow it, in a profile: network.egress: [{to: 93.184.216.34, ports: [443/tcp], why: ...}]"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if told, minor := worthTelling(sandbox.Exit{Denials: networkDenials}); len(told) != 1 || len(minor) != 0 {
+		t.Errorf("of a run that went well: %+v, %q", told, minor)
+	}
+	if told, minor := worthTelling(sandbox.Exit{Code: 1, Denials: networkDenials}); len(told) != 5 || len(minor) != 0 {
+		t.Errorf("of a run that failed: %+v, %q", told, minor)
+	}
+	for word, want := range map[string]int{"network": 5, "10.1.1.1": 1, "": 0} {
+		list, err := onlyCalls(slices.Clone(networkDenials), []string{word})
+		if (err != nil) != (want == 0) || len(list) != want {
+			t.Errorf("%q: %d, %v", word, len(list), err)
+		}
+	}
+}
+
+// TestAllowNetwork: the destinations become rules, one an address, as many as a
+// profile takes.
+func TestAllowNetwork(t *testing.T) {
+	many := slices.Clone(networkDenials)
+	for i := range 100 {
+		many = append(many, event.Denial{Control: "network", Address: "x", Allow: []string{"network:", "  egress:",
+			fmt.Sprintf("    - {to: 93.184.217.%d, ports: [80/tcp], why: ...}", i)}})
+	}
+	for _, c := range []struct {
+		list  []event.Denial
+		rules int
+		said  string
+	}{{networkDenials, 1, "tcp to 169.254.169.254:80 cannot be allowed"}, {many, mostRules, "37 more destinations have no room"}} {
+		out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		said, err := os.Create(filepath.Join(t.TempDir(), "err"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer said.Close()
+		a := &app{std: IO{Out: out, Err: said}, format: formatTable}
+		if err := a.printAllowing("web", "site", c.list); err != nil {
+			t.Fatal(err)
+		}
+		data, _ := os.ReadFile(out.Name())
+		words, _ := os.ReadFile(said.Name())
+		p, err := profiles.Decode("site.yaml", data)
+		if err != nil || len(p.Network.Egress) != c.rules || len(p.Network.Egress[0].Ports) != 2 || !strings.Contains(string(words), c.said) {
+			t.Errorf("%v\n%s\n%s", err, data, words)
+		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 // profileAllowVerb is `safe-run profile allow PROFILE CONTAINER [CALL...]`.
 func (a *app) profileAllowVerb() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "allow [--name NEW] PROFILE CONTAINER [CALL...]", Short: "print a profile that allows what a container was refused",
-		Long: "print a profile that extends another and allows what a container was refused, or only the calls that are named. " +
+		Use: "allow [--name NEW] PROFILE CONTAINER [CALL|CONTROL|ADDRESS...]", Short: "print a profile that allows what a container was refused",
+		Long: "print a profile that extends another and allows what a container was refused, or only the calls, controls (network, memory, pids) or addresses that are named. " +
 			"Nothing is changed: look at it, say why each line is there, and keep it as a file. " +
 			"`safe-run denials CONTAINER` shows what each line would open.",
 		Example:               "  safe-run profile allow web site > ./site.yaml\n  safe-run profile allow web site socket > ./site.yaml\n  safe-run profile diff web ./site.yaml",
@@ -52,14 +52,22 @@ func (a *app) profileAllowVerb() *cobra.Command {
 // onlyCalls leaves the denials of the calls that are named, or all.
 func onlyCalls(list []event.Denial, calls []string) ([]event.Denial, error) {
 	for _, call := range calls {
-		if !slices.ContainsFunc(list, func(d event.Denial) bool { return d.Syscall == call }) {
+		if !slices.ContainsFunc(list, func(d event.Denial) bool { return isCall(d, call) }) {
 			return nil, problem.New("safe-run denials shows what was", "no %.40q was refused", call)
 		}
 	}
 	if len(calls) == 0 {
 		return list, nil
 	}
-	return slices.DeleteFunc(list, func(d event.Denial) bool { return !slices.Contains(calls, d.Syscall) }), nil
+	return slices.DeleteFunc(list, func(d event.Denial) bool {
+		return !slices.ContainsFunc(calls, func(call string) bool { return isCall(d, call) })
+	}), nil
+}
+
+// isCall says whether a denial is meant by a word: a call, a control (network), or
+// an address.
+func isCall(d event.Denial, word string) bool {
+	return word != "" && (d.Syscall == word || d.Control == word || d.Address == word)
 }
 
 // printAllowing prints a profile above base that allows these denials.
@@ -83,6 +91,11 @@ func (a *app) printAllowing(base, name string, list []event.Denial) error {
 		return problem.New("safe-run denials shows what was", "nothing was refused that a profile can allow")
 	}
 	p.Metadata.Name, p.Extends = name, []string{base}
+	var left int
+	if p.Network.Egress, left = fewerRules(p.Network.Egress); left > 0 {
+		report(a.std.Err, paletteFor(a.std.Err), problem.New("name a prefix that holds them, as in 10.1.0.0/16, or internet",
+			"%d more destinations have no room in one profile", left))
+	}
 	if a.format == formatJSON {
 		return writeJSON(a.std.Out, p)
 	}
@@ -100,7 +113,11 @@ func allowDocument(d event.Denial) string {
 	if who == "" {
 		who = "a process"
 	}
-	why := fmt.Sprintf("%q", printable(fmt.Sprintf("%s calls %s; say what for", who, callText(d))))
+	does := "calls"
+	if d.Control == event.Network {
+		does = "sends"
+	}
+	why := fmt.Sprintf("%q", printable(fmt.Sprintf("%s %s %s; say what for", who, does, callText(d))))
 	// Only where it stands for a reason: a path in a line is the container's to choose.
 	lines := ""
 	for _, line := range d.Allow {
@@ -112,4 +129,29 @@ func allowDocument(d event.Denial) string {
 		lines += line + "\n"
 	}
 	return "apiVersion: " + profiles.APIVersion + "\nkind: " + profiles.Kind + "\nmetadata: {name: denial}\n" + lines
+}
+
+// The most that one profile takes (profiles, maxEgress).
+const (
+	mostRules = 64
+	mostPorts = 64
+)
+
+// fewerRules makes one rule of those to the same address, and says how many
+// there is no room for.
+func fewerRules(rules []profiles.Egress) (out []profiles.Egress, left int) {
+	at := map[string]int{}
+	for _, r := range rules {
+		i, known := at[r.To]
+		switch {
+		case known && len(out[i].Ports)+len(r.Ports) <= mostPorts:
+			out[i].Ports = append(slices.Clone(out[i].Ports), r.Ports...)
+		case len(out) == mostRules:
+			left++
+		default:
+			at[r.To] = len(out)
+			out = append(out, r)
+		}
+	}
+	return out, left
 }

@@ -20,7 +20,8 @@ func (a *app) denialsVerb() *cobra.Command {
 	return &cobra.Command{
 		Use: "denials NAME|ID", Short: "show what a container was refused, and how to allow it", GroupID: groupManage,
 		Long: "show what a container was refused since it was started: the system call with the arguments that decided, who made it, " +
-			"how often, what it would open, and the lines of a profile that would allow it. " +
+			"how often, what it would open, and the lines of a profile that would allow it; the packets that the network's rules refused, " +
+			"by destination; and what the limits of memory and processes refused. " +
 			"It is counted in every run, unless the kernel is older than 5.9, safe-run itself runs below a filter, " +
 			"or the profile lets the program load filters, which may have listeners of their own: then --explain asks for it. " +
 			"A container in the background is remembered when it has ended.\n\n" +
@@ -79,7 +80,11 @@ func (a *app) printDenials(list []event.Denial) error {
 	}
 	t := table{head: []string{"SEVERITY", "CALL", "ERROR", "COUNT", "PROCESS", "LAST", "IT WOULD OPEN"}}
 	for _, d := range list {
-		t.add(string(d.Severity), callText(d), d.Errno, strconv.FormatUint(d.Count, 10), fmt.Sprintf("%s[%d]", d.Process, d.Pid),
+		who := "" // the kernel does not say whom limits and network refuse
+		if d.Process != "" || d.Pid != 0 {
+			who = fmt.Sprintf("%s[%d]", d.Process, d.Pid)
+		}
+		t.add(string(d.Severity), callText(d), d.Errno, strconv.FormatUint(d.Count, 10), who,
 			age(time.Since(d.Last))+" ago", d.Risk)
 	}
 	if err := t.write(a.std.Out, width(a.std.Out), paletteFor(a.std.Out)); err != nil {
