@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/safe-run/safe-run/spec/battery"
 )
 
 // probeLine is one line that safe-run-probe writes.
@@ -36,8 +38,8 @@ func probeProgram(t *testing.T) string {
 	return filepath.Join(filepath.Dir(built(t).safeRun), "safe-run-probe")
 }
 
-// battery runs the probe in a container.
-func battery(t *testing.T, flags []string, args ...string) (result, []probeLine) {
+// attacked runs the probe in a container.
+func attacked(t *testing.T, flags []string, args ...string) (result, []probeLine) {
 	t.Helper()
 	r := safeRun(t, slices.Concat(flags, []string{probeProgram(t), "run"}, args)...)
 	return r, probeLines(t, r.out)
@@ -73,6 +75,21 @@ func probeIDs(t *testing.T) []string {
 	return ids
 }
 
+// TestBatteryTable: the program and the table name the same attacks.
+func TestBatteryTable(t *testing.T) {
+	needRoot(t)
+	var table []string
+	for _, p := range battery.Probes() {
+		table = append(table, p.ID)
+	}
+	program := probeIDs(t)
+	slices.Sort(table)
+	slices.Sort(program)
+	if !slices.Equal(table, program) {
+		t.Errorf("the table has\n%v\nand the program\n%v", table, program)
+	}
+}
+
 // TestBatteryInside: every attack is tried in a container of the default
 // profile, and each ends as it is meant to.
 func TestBatteryInside(t *testing.T) {
@@ -82,7 +99,7 @@ func TestBatteryInside(t *testing.T) {
 	allowed := []string{"X14"}
 	// What is seen from outside only.
 	outside := []string{"M18", "N15", "R06"}
-	r, lines := battery(t, nil, "--skip", "R02", "--limits", theLimits)
+	r, lines := attacked(t, nil, "--skip", "R02", "--limits", theLimits)
 	if r.code != 0 {
 		t.Fatalf("ended with %d: %s", r.code, r.err)
 	}
@@ -120,7 +137,7 @@ func TestBatteryInside(t *testing.T) {
 // the container's as a whole; that it was tried is written before.
 func TestBatteryMemory(t *testing.T) {
 	needRoot(t)
-	r, lines := battery(t, []string{"-m", "64m"}, "--only", "R02", "--limits", "memory=67108864")
+	r, lines := attacked(t, []string{"-m", "64m"}, "--only", "R02", "--limits", "memory=67108864")
 	last := lines[len(lines)-1]
 	if r.code == 0 && len(lines) > 1 {
 		last = lines[len(lines)-2]
