@@ -47,6 +47,7 @@ func init() {
 	// the one that libcontainer set it for. From here on libcontainer keeps
 	// it across the change of user.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	givenFilter()
 	libcontainer.Init() // never returns
 }
 

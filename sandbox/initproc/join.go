@@ -6,7 +6,13 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 )
+
+// pidfdSocket is the environment variable that names the descriptor which
+// libcontainer's init is given with Process.PidfdSocket.
+const pidfdSocket = "_LIBCONTAINER_PIDFD_SOCK"
 
 // introduce is what a further process of a container does first, when it is in
 // the namespaces and is still ours: it hands a pidfd of itself to whoever
@@ -16,8 +22,7 @@ import (
 //
 // A socket of another kind is libcontainer's own --pidfd-socket, and left to it.
 func introduce() error {
-	const variable = "_LIBCONTAINER_PIDFD_SOCK"
-	socket, err := strconv.Atoi(os.Getenv(variable))
+	socket, err := strconv.Atoi(os.Getenv(pidfdSocket))
 	if err != nil {
 		return nil
 	}
@@ -26,7 +31,7 @@ func introduce() error {
 		return nil
 	}
 	defer unix.Close(socket)
-	os.Unsetenv(variable)
+	os.Unsetenv(pidfdSocket)
 	self, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
 		return os.NewSyscallError("pidfd_open", err)
@@ -35,14 +40,40 @@ func introduce() error {
 	if err := unix.Sendmsg(socket, []byte{0}, unix.UnixRights(self), nil, 0); err != nil {
 		return os.NewSyscallError("sendmsg", err)
 	}
+	oob := make([]byte, unix.CmsgSpace(4))
 	for {
-		n, err := unix.Read(socket, make([]byte, 1))
+		n, oobn, _, _, err := unix.Recvmsg(socket, make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if n != 1 {
 			return errors.New("who started this process is gone")
 		}
+		if messages, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(messages) == 1 {
+			if fds, err := unix.ParseUnixRights(&messages[0]); err == nil && len(fds) == 1 {
+				takeFilter(fds[0])
+			}
+		}
 		return nil
+	}
+}
+
+// givenFilter is what the first process of a container does first: it takes the
+// compiled filter that came in the place of libcontainer's --pidfd-socket, if
+// one did.
+func givenFilter() {
+	fd, err := strconv.Atoi(os.Getenv(pidfdSocket))
+	if err == nil && compiled.IsSealed(fd) {
+		os.Unsetenv(pidfdSocket)
+		takeFilter(fd)
+	}
+}
+
+// takeFilter keeps a compiled filter for libcontainer, which will ask for it.
+// Without it, libcontainer compiles.
+func takeFilter(fd int) {
+	defer unix.Close(fd)
+	if entry, err := compiled.Unseal(fd); err == nil {
+		compiled.Answer(entry)
 	}
 }

@@ -41,6 +41,9 @@ type Config struct {
 	Rootfs string
 	// OCI is the plan's spec; root.path is replaced by Rootfs.
 	OCI *specs.Spec
+	// Filters is the directory that keeps compiled system call filters; empty:
+	// they are compiled each time.
+	Filters string
 	// Systemd selects the systemd cgroup driver.
 	Systemd bool
 	// Stdin, Stdout and Stderr are the first process's own descriptors,
@@ -67,6 +70,8 @@ type Container struct {
 // namespace the container starts from, and returns an *ExecError when the
 // program itself cannot be run.
 func Create(cfg Config) (*Container, error) {
+	filter := remembering(cfg) // beside what follows
+	defer filter.close()
 	config, err := convert(cfg)
 	if err != nil {
 		return nil, err
@@ -86,6 +91,7 @@ func Create(cfg Config) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create: %w", err)
 	}
+	process.PidfdSocket = filter.ready(cfg.State) // initproc takes it out of the way
 	if err := container.Start(process); err != nil {
 		return nil, errors.Join(execError(err, cfg.OCI.Process.Args), ignoreMissing(container.Destroy()))
 	}

@@ -101,7 +101,8 @@ func (l *Live) start(joined *Joined, j Join) error {
 // errNobody says that the process never came so far.
 var errNobody = errors.New("the process did not start")
 
-// meet takes the pidfd of a process that has just joined and lets it go on.
+// meet takes the pidfd of a process that has just joined and lets it go on, with
+// the container's filter in compiled form.
 //
 // The process joined what /proc/PID/ns named. If the first process has the
 // number still, it had it then, and the namespaces are the container's. If not,
@@ -139,8 +140,12 @@ func (l *Live) meet(socket int, met func(*os.File) error) error {
 			return err
 		}
 	}
-	_, err = unix.Write(socket, []byte{1})
-	return os.NewSyscallError("write", err)
+	var filter []byte
+	if sealed := noted(l.state); sealed != nil {
+		defer sealed.Close()
+		filter = unix.UnixRights(int(sealed.Fd()))
+	}
+	return os.NewSyscallError("sendmsg", unix.Sendmsg(socket, []byte{1}, filter, nil, 0))
 }
 
 // joinError explains why a process could not be started.

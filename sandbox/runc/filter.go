@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	libseccomp "github.com/seccomp/libseccomp-golang"
 
+	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 	"github.com/safe-run/safe-run/spec/seccomp"
 )
 
@@ -29,24 +30,56 @@ const treeAbove = 32
 // seccomp.Render makes it. System calls that this libseccomp does not know are
 // left out, as libcontainer leaves them out.
 func CompileFilter(oci *specs.LinuxSeccomp) ([]seccomp.Instruction, error) {
-	filter, err := emptyFilter(oci)
+	var program []byte
+	_, err := compiled.Record(func() (err error) {
+		program, err = compile(oci)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer filter.Release()
 	var last libseccomp.ScmpSyscall
 	for _, call := range oci.Syscalls {
 		for _, name := range call.Names {
-			if err := addRule(filter, name, call); err != nil {
-				return nil, fmt.Errorf("the filter's rule for %s: %w", name, err)
-			}
 			if nr, err := libseccomp.GetSyscallFromNameByArch(name, scmpArch[oci.Architectures[0]]); err == nil {
 				last = max(last, nr)
 			}
 		}
 	}
-	program, err := exported(filter)
-	return append(seccomp.RefuseNewer(goArch[oci.Architectures[0]], uint32(last)), program...), err
+	out := seccomp.RefuseNewer(goArch[oci.Architectures[0]], uint32(last))
+	for b := program; len(b) >= 8; b = b[8:] {
+		out = append(out, seccomp.Instruction{
+			Code: binary.NativeEndian.Uint16(b), JT: b[2], JF: b[3], K: binary.NativeEndian.Uint32(b[4:]),
+		})
+	}
+	return out, nil
+}
+
+// entryOf compiles a filter for those who will load it.
+func entryOf(oci *specs.LinuxSeccomp) (e compiled.Entry, err error) {
+	e.Question, err = compiled.Record(func() (err error) {
+		e.Program, err = compile(oci)
+		return err
+	})
+	return e, err
+}
+
+// compile asks libseccomp what libcontainer's init will ask it, call by call
+// (InitSeccomp of libcontainer/seccomp), and gives what it makes.
+func compile(oci *specs.LinuxSeccomp) ([]byte, error) {
+	filter, err := emptyFilter(oci)
+	if err != nil {
+		return nil, err
+	}
+	defer filter.Release()
+	for _, call := range oci.Syscalls {
+		for _, name := range call.Names {
+			if err := addRule(filter, name, call); err != nil {
+				return nil, fmt.Errorf("the filter's rule for %s: %w", name, err)
+			}
+		}
+	}
+	return exported(filter)
 }
 
 func emptyFilter(oci *specs.LinuxSeccomp) (*libseccomp.ScmpFilter, error) {
@@ -58,10 +91,11 @@ func emptyFilter(oci *specs.LinuxSeccomp) (*libseccomp.ScmpFilter, error) {
 		return nil, err
 	}
 	arch, native := scmpArch[oci.Architectures[0]], libseccomp.ArchInvalid
-	if native, err = libseccomp.GetNativeArch(); err == nil && native != arch {
-		if err = filter.AddArch(arch); err == nil {
-			err = filter.RemoveArch(native)
-		}
+	if native, err = libseccomp.GetNativeArch(); err == nil {
+		err = filter.AddArch(arch)
+	}
+	if err == nil && native != arch {
+		err = filter.RemoveArch(native)
 	}
 	rules := 0
 	for _, call := range oci.Syscalls {
@@ -69,6 +103,9 @@ func emptyFilter(oci *specs.LinuxSeccomp) (*libseccomp.ScmpFilter, error) {
 	}
 	if err == nil && rules > treeAbove {
 		err = filter.SetOptimize(2)
+	}
+	if err == nil {
+		err = filter.SetNoNewPrivsBit(false)
 	}
 	if err != nil {
 		filter.Release()
@@ -108,7 +145,7 @@ func addRule(filter *libseccomp.ScmpFilter, name string, call specs.LinuxSyscall
 }
 
 // exported takes the program out of libseccomp, which writes it into a file.
-func exported(filter *libseccomp.ScmpFilter) ([]seccomp.Instruction, error) {
+func exported(filter *libseccomp.ScmpFilter) ([]byte, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -132,11 +169,5 @@ func exported(filter *libseccomp.ScmpFilter) ([]seccomp.Instruction, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the filter: %w", err)
 	}
-	var out []seccomp.Instruction
-	for b := got.bytes; len(b) >= 8; b = b[8:] {
-		out = append(out, seccomp.Instruction{
-			Code: binary.NativeEndian.Uint16(b), JT: b[2], JF: b[3], K: binary.NativeEndian.Uint32(b[4:]),
-		})
-	}
-	return out, nil
+	return got.bytes, nil
 }

@@ -3,11 +3,18 @@
 package runc
 
 import (
+	"errors"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 	"github.com/safe-run/safe-run/spec/problem"
 	"github.com/safe-run/safe-run/spec/seccomp"
 )
+
+func entryOf(*specs.LinuxSeccomp) (compiled.Entry, error) {
+	return compiled.Entry{}, errors.New("built without libseccomp")
+}
 
 // CompileFilter needs libseccomp.
 func CompileFilter(*specs.LinuxSeccomp) ([]seccomp.Instruction, error) {
