@@ -94,7 +94,7 @@ var rules = []rule{
 	},
 	{
 		from:  []string{"..."},
-		never: []string{"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/google/go-cmp/...", "github.com/santhosh-tekuri/...", "testing"},
+		never: []string{"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/google/go-cmp/...", "github.com/santhosh-tekuri/...", "github.com/google/cel-go/...", "k8s.io/apiserver/...", "testing"},
 		why:   "made for tests",
 	},
 	{

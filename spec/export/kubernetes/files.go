@@ -34,6 +34,10 @@ func (x *exporter) documents() ([]document, error) {
 	add("service", "service", x.service())
 	add("workload", "workload", x.workload())
 	add("disruption", "poddisruptionbudget", x.disruption())
+	add("admission", "admission/policy", x.admissionPolicy())
+	add("admission", "admission/binding", x.admissionBinding())
+	add("kyverno", "kyverno/policy", x.kyvernoPolicy())
+	add("kyverno", "kyverno/signatures", x.signaturePolicy())
 	return out, nil
 }
 

@@ -44,19 +44,32 @@ func (x *exporter) image() error {
 
 // pinned is the image with its digest.
 func (x *exporter) pinned() string {
-	i := x.in.Image
-	if i.Digest == "" || strings.Contains(i.Reference, "@") {
-		return i.Reference
+	ref, digest := x.in.Image.Reference, x.in.Image.Digest
+	if x.p.Image.Registries != nil {
+		_, tail := cutName(ref)
+		ref = fullName(ref) + tail // as an admission policy can tell it from others
 	}
-	return i.Reference + "@" + i.Digest
+	if digest == "" || strings.Contains(ref, "@") {
+		return ref
+	}
+	return ref + "@" + digest
+}
+
+// cutName is the repository, and the tag and the digest behind it.
+func cutName(ref string) (repository, tail string) {
+	end := len(ref)
+	if at := strings.IndexByte(ref, '@'); at >= 0 {
+		end = at
+	}
+	if colon := strings.LastIndexByte(ref[:end], ':'); colon > strings.LastIndexByte(ref[:end], '/') {
+		end = colon
+	}
+	return ref[:end], ref[end:]
 }
 
 // fullName is the repository as docker completes it: docker.io/library/nginx.
 func fullName(ref string) string {
-	ref, _, _ = strings.Cut(ref, "@")
-	if colon := strings.LastIndexByte(ref, ':'); colon > strings.LastIndexByte(ref, '/') {
-		ref = ref[:colon]
-	}
+	ref, _ = cutName(ref)
 	host, rest, found := strings.Cut(ref, "/")
 	switch {
 	case !found:
