@@ -26,6 +26,11 @@ func (a *app) policyVerbs() []*cobra.Command {
 			"write a profile as what others understand, and list what the target cannot express, with what to do about it.",
 			"  safe-run export kubernetes --profile web -p 80 nginx:1.27 > app.yaml",
 		},
+		{
+			"convert", "convert FORMAT [flags] ...", "make a profile of what others say about a container",
+			"make a profile of a docker command line, a compose file, a Kubernetes manifest or an OCI bundle, and list what was tightened, kept, and has no counterpart.",
+			"  safe-run convert docker -- docker run -d -p 8080:80 nginx:1.27 > nginx.yaml",
+		},
 	} {
 		cmd := &cobra.Command{
 			Use: verb.use, Short: verb.short, Long: verb.long, Example: verb.example, GroupID: groupLook,
