@@ -1,4 +1,4 @@
-package cli
+package policies
 
 import (
 	"errors"
@@ -8,10 +8,12 @@ import (
 	"testing"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/profiles"
 )
 
 // etc makes an administrator's directory of these files.
-func etc(t *testing.T, files map[string]string) {
+func etc(t *testing.T, files map[string]string) Host {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {
@@ -20,9 +22,16 @@ func etc(t *testing.T, files map[string]string) {
 			t.Fatal(err)
 		}
 	}
-	was, owner := etcDir, etcOwner
-	etcDir, etcOwner = dir, uint32(os.Getuid())
-	t.Cleanup(func() { etcDir, etcOwner = was, owner })
+	return Host{Etc: dir, Owner: uint32(os.Getuid())}
+}
+
+// bundlePolicy is what a bundle with this annotation is held to by safe-run-oci.
+func bundlePolicy(h Host, annotation string) (*profiles.Profile, error) {
+	c, err := h.BundleConfig(OCI)
+	if err != nil {
+		return nil, err
+	}
+	return h.ForBundle(annotation, c.Profile)
 }
 
 const (
@@ -32,7 +41,7 @@ const (
 	ociConfig = "apiVersion: safe-run.dev/v1\nkind: OCI\nprofile: small\nonConflict: strip\n"
 )
 
-func TestPolicy(t *testing.T) {
+func TestForBundle(t *testing.T) {
 	for _, c := range []struct {
 		name, annotation string
 		files            map[string]string
@@ -52,8 +61,7 @@ func TestPolicy(t *testing.T) {
 		{"a broken floor", "default", map[string]string{"floor.yaml": "x: 1\n"}, "error: floor.yaml", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			etc(t, c.files)
-			p, _, err := policy(c.annotation)
+			p, err := bundlePolicy(etc(t, c.files), c.annotation)
 			want, isError := strings.CutPrefix(c.want, "error: ")
 			switch {
 			case isError:
@@ -73,28 +81,28 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-func TestParseConfig(t *testing.T) {
+func TestParseBundleConfig(t *testing.T) {
 	for name, text := range map[string]string{
 		"unknown field": ociConfig + "profiles: x\n", "two documents": ociConfig + "---\n" + ociConfig, "kind": strings.Replace(ociConfig, "OCI", "Profile", 1),
-		"version": strings.Replace(ociConfig, "v1", "v2", 1), "conflict": strings.Replace(ociConfig, "strip", "ignore", 1), "empty": "",
+		"an allowance": ociConfig + "allow: [batch]\n", "version": strings.Replace(ociConfig, "v1", "v2", 1), "conflict": strings.Replace(ociConfig, "strip", "ignore", 1), "empty": "",
 	} {
-		if c, err := parseConfig([]byte(text)); err == nil {
+		if c, err := ParseBundleConfig(OCI, []byte(text)); err == nil {
 			t.Errorf("%s: %+v", name, c)
 		}
 	}
-	c, err := parseConfig([]byte(strings.Replace(ociConfig, "onConflict: strip\n", "", 1)))
-	if err != nil || c.OnConflict != onConflictRefuse {
+	c, err := ParseBundleConfig(OCI, []byte(strings.Replace(ociConfig, "onConflict: strip\n", "", 1)))
+	if err != nil || c.OnConflict != Refuse {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
 
 // TestOthersCannotConfigure: a file that others can write is not believed.
 func TestOthersCannotConfigure(t *testing.T) {
-	etc(t, map[string]string{"oci.yaml": ociConfig})
-	if err := os.Chmod(filepath.Join(etcDir, "oci.yaml"), 0o666); err != nil {
+	h := etc(t, map[string]string{"oci.yaml": ociConfig})
+	if err := os.Chmod(filepath.Join(h.Etc, "oci.yaml"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := policy(""); err == nil || !strings.Contains(err.Error(), "others") {
+	if _, err := bundlePolicy(h, ""); err == nil || !strings.Contains(err.Error(), "others") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -106,20 +114,20 @@ func TestLinksAreFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	oci := &specs.Spec{Mounts: []specs.Mount{{Destination: "/x", Source: link, Options: []string{"rbind"}}, {Destination: "/proc", Type: "proc", Source: "proc"}}}
-	if err := resolveSources(oci); err != nil || oci.Mounts[0].Source != "/etc" || oci.Mounts[1].Source != "proc" {
+	if err := ResolveSources(oci, "/"); err != nil || oci.Mounts[0].Source != "/etc" || oci.Mounts[1].Source != "proc" {
 		t.Errorf("%+v, %v", oci.Mounts, err)
 	}
 	oci.Mounts[0].Source = "/none"
-	if err := resolveSources(oci); err == nil {
+	if err := ResolveSources(oci, "/"); err == nil {
 		t.Error("a source that is not there")
 	}
 }
 
-func FuzzParseConfig(f *testing.F) {
+func FuzzParseBundleConfig(f *testing.F) {
 	f.Add([]byte(ociConfig))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if c, err := parseConfig(data); err == nil && c.OnConflict != onConflictRefuse && c.OnConflict != onConflictStrip {
+		if c, err := ParseBundleConfig(OCI, data); err == nil && c.OnConflict != Refuse && c.OnConflict != Strip {
 			t.Errorf("%+v", c)
 		}
 	})
