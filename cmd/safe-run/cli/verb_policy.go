@@ -31,6 +31,11 @@ func (a *app) policyVerbs() []*cobra.Command {
 			"make a profile of a docker command line, a compose file, a Kubernetes manifest or an OCI bundle, and list what was tightened, kept, and has no counterpart.",
 			"  safe-run convert docker -- docker run -d -p 8080:80 nginx:1.27 > nginx.yaml",
 		},
+		{
+			"verify", "verify [flags] [IMAGE]", "attack a sandbox from inside, and say what stopped each attack",
+			"start a sandbox as run would, attack it from inside, and say which layer stopped each attack.",
+			"  safe-run verify --profile web nginx:1.27",
+		},
 	} {
 		cmd := &cobra.Command{
 			Use: verb.use, Short: verb.short, Long: verb.long, Example: verb.example, GroupID: groupLook,
