@@ -55,6 +55,9 @@ func (f Findings) words() (holds, violated, cannot string) {
 	if f.Kind == "doctor" {
 		return "fine", "to mend", "cannot be told"
 	}
+	if f.counts()[audit.Holds] == 1 {
+		return "holds", "violated", "cannot be told from this"
+	}
 	return "hold", "violated", "cannot be told from this"
 }
 

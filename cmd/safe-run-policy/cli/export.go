@@ -33,7 +33,7 @@ type exportTarget struct {
 // exportTargets make the targets of one invocation, in the order of the help;
 // each has a file of its own.
 var exportTargets = []func() *exportTarget{
-	newKubernetesTarget, newDockerTarget, newComposeTarget, newPodmanTarget, newOCITarget, newSeccompTarget,
+	newKubernetesTarget,
 }
 
 // exportOptions are the flags that all targets have.
@@ -131,11 +131,7 @@ func (o *exportOptions) input(t *exportTarget, cmd *cobra.Command, args []string
 	if in.Env, err = parseEnv(o.env); err != nil {
 		return in, usage{err}
 	}
-	named := reference
-	if named == "" && t.noImage {
-		named = o.profile
-	}
-	if in.Name, err = applicationName(o.name, named); err != nil {
+	if in.Name, err = applicationName(o.name, reference); err != nil {
 		return in, usage{err}
 	}
 	if in.Profile, err = policies.Here.Resolve(o.profile); err != nil {

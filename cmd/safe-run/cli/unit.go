@@ -10,7 +10,6 @@ import (
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/spec/problem"
-	"github.com/safe-run/safe-run/spec/quote"
 )
 
 // unit is what `generate systemd` was asked for.
@@ -108,7 +107,7 @@ func (u unit) startLimit() string {
 
 // service is the [Service] section.
 func (u unit) service() (string, error) {
-	dir, err := quote.UnitValue("the directory", u.container.Dir)
+	dir, err := unitValue("the directory", u.container.Dir)
 	if err != nil {
 		return "", err
 	}
@@ -116,11 +115,11 @@ func (u unit) service() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	stop, err := quote.ExecLine(u.stopCommand()...)
+	stop, err := execLine(u.stopCommand()...)
 	if err != nil {
 		return "", err
 	}
-	gc, err := quote.ExecLine(u.Program, "gc")
+	gc, err := execLine(u.Program, "gc")
 	if err != nil {
 		return "", err
 	}
@@ -210,7 +209,7 @@ func (u unit) stopCommand() []string {
 // execStart is the command that the unit runs.
 func (u unit) execStart() (string, error) {
 	if !u.New {
-		return quote.ExecLine(u.Program, "start", "--attach", u.ref())
+		return execLine(u.Program, "start", "--attach", u.ref())
 	}
 	flags := u.flags()
 	if flags == nil && (len(u.container.Args) == 0 || u.container.Args[0] != "--") {
@@ -232,7 +231,7 @@ func (u unit) execStart() (string, error) {
 			args = append(args, flag)
 		}
 	}
-	return quote.ExecLine(append(args, u.container.Args[len(flags):]...)...)
+	return execLine(append(args, u.container.Args[len(flags):]...)...)
 }
 
 // variables are the container's, that were given by flags.
