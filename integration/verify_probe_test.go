@@ -150,3 +150,20 @@ func TestBatteryMemory(t *testing.T) {
 		t.Errorf("ended with %d after %+v: %s", r.code, last, r.err)
 	}
 }
+
+// TestSecondLayers: where the filter lets the call through, the sysctl behind
+// it refuses, and a profile that names the call has it whole.
+func TestSecondLayers(t *testing.T) {
+	needRoot(t)
+	for _, c := range []struct{ allow, id, want, errno string }{
+		{"@memfd", "X12", "blocked", "EACCES"},
+		{"memfd_create", "X12", "allowed", ""},
+		{"fanotify_init", "K11", "allowed", ""},
+	} {
+		_, lines := attacked(t, profile(t, "seccomp: {allow: [{name: '"+c.allow+"', why: test}]}"), "--only", c.id)
+		i := slices.IndexFunc(lines, func(l probeLine) bool { return l.ID == c.id })
+		if i < 0 || lines[i].Verdict != c.want || lines[i].Errno != c.errno {
+			t.Errorf("with %s allowed, %s is %+v, want %s %s", c.allow, c.id, lines[max(i, 0)], c.want, c.errno)
+		}
+	}
+}

@@ -20,6 +20,7 @@ const (
 	WeakRlimits          = "rlimits"
 	WeakNetworkIsolation = "network-isolation"
 	WeakReadOnlyPaths    = "read-only-paths"
+	WeakNamespaceSysctls = "namespace-sysctls"
 )
 
 var weakenings = []Weakening{
@@ -34,6 +35,7 @@ var weakenings = []Weakening{
 	{WeakRlimits, "a limit that the launcher may not set is left as the host has it"},
 	{WeakNetworkIsolation, "the container's connections are not filtered: it may reach other containers, the host and cloud metadata"},
 	{WeakReadOnlyPaths, "paths that should be hidden or read-only stay as the kernel shows them"},
+	{WeakNamespaceSysctls, "the filter alone refuses further namespaces, fanotify and programs in memory"},
 }
 
 // Weakenings lists what can be accepted, in a fixed order.

@@ -126,6 +126,7 @@ func (c *Cmd) create(context.Context) error {
 		Systemd: c.Driver == "systemd",
 		Files:   c.Sockets,
 		Filters: FiltersDir,
+		Sysctls: c.Plan.Namespaced,
 	}
 	if err := c.connectService(&cfg); err != nil {
 		return err

@@ -70,6 +70,9 @@ func kernelLosses(n needs, h Host) losses {
 	if h.Seccomp == No {
 		out = append(out, loss{profiles.WeakSeccomp, "system call filters cannot be installed"})
 	}
+	if len(h.Sysctls) > 0 && h.SysctlsWritable == No {
+		out = append(out, loss{profiles.WeakNamespaceSysctls, "/proc/sys is mounted read-only, as inside another container"})
+	}
 	if n.bridge && h.Nftables == No {
 		out = append(out, loss{profiles.WeakNetworkIsolation, "nf_tables is missing or may not be changed"})
 	}

@@ -36,6 +36,11 @@ func TestWeigh(t *testing.T) {
 		{what: "Linux 5.10", host: func(h *Host) { h.IDMappedMounts, h.OverlayIDMap = No, No }, lost: []string{"idmapped-mounts"}},
 		{what: "Linux 5.15", host: func(h *Host) { h.OverlayIDMap = No }, lost: []string{"idmapped-mounts"}},
 		{what: "no seccomp", host: func(h *Host) { h.Seccomp = No }, lost: []string{"seccomp"}},
+		{
+			what: "inside another container", host: func(h *Host) { h.Sysctls, h.SysctlsWritable = SecondLayers(), No },
+			lost: []string{"namespace-sysctls"},
+		},
+		{what: "a kernel without sysctls of namespaces", host: func(h *Host) { h.SysctlsWritable = No }},
 		{what: "no nf_tables", host: func(h *Host) { h.Nftables = No }, lost: []string{"network-isolation"}},
 		{what: "no nf_tables and no network", host: func(h *Host) { h.Nftables = No }, need: func(n *needs) { n.bridge = false }},
 		{what: "no memory controller", host: func(h *Host) { h.Cgroup.Controllers = []string{"cpu", "pids"} }, lost: []string{"memory-limit"}},

@@ -31,6 +31,10 @@ type Host struct {
 	Seccomp Tri `json:"seccomp"`
 	// Nftables: the kernel has nf_tables and the launcher may change it.
 	Nftables Tri `json:"nftables"`
+	// Sysctls are those of SecondLayers that the kernel has.
+	Sysctls []string `json:"sysctls,omitempty"`
+	// SysctlsWritable: /proc/sys can be written, so that they can be set.
+	SysctlsWritable Tri `json:"sysctlsWritable,omitempty"`
 	// Capabilities of the launcher that are in effect, without CAP_.
 	Capabilities []string `json:"capabilities"`
 	// Rlimits are the launcher's own hard limits by lower-case name;

@@ -21,6 +21,7 @@ func hostV1() spec.Host {
 			Controllers: []string{"cpu", "devices", "freezer", "memory", "pids"},
 		},
 		UserNamespaces: spec.Yes, IDMappedMounts: spec.Yes, OverlayIDMap: spec.Yes, Seccomp: spec.Yes, Nftables: spec.Yes,
+		Sysctls: spec.SecondLayers(), SysctlsWritable: spec.Yes,
 		Capabilities: []string{"CHOWN", "NET_ADMIN", "SETUID", "SYS_ADMIN"},
 		Rlimits:      map[string]uint64{"core": 0, "nofile": 524288, "nproc": 31341},
 		IDs:          spec.IDRange{First: 65536, Count: 1 << 30},

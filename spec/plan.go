@@ -22,6 +22,9 @@ type Plan struct {
 	// is one directory; the sandbox replaces it with what Rootfs assembles.
 	OCI    *specs.Spec `json:"oci"`
 	Rootfs Rootfs      `json:"rootfs"`
+	// Namespaced are sysctls of the container's own namespaces, which the sandbox
+	// writes from inside them before the program begins; see secondLayers.
+	Namespaced map[string]string `json:"namespaced,omitempty"`
 	// Volumes are held while the container runs. Their mounts are in OCI.
 	Volumes   []VolumeUse `json:"volumes,omitempty"`
 	Network   Network     `json:"network"`

@@ -23,6 +23,7 @@ func ValidatePlan(p *Plan) error {
 	v.image()
 	v.process()
 	v.isolation()
+	v.namespaced()
 	v.mounts()
 	v.rootfs()
 	v.filter()

@@ -26,6 +26,12 @@ func TestValidatePlanBites(t *testing.T) {
 		{"host pid", func(p *spec.Plan) { p.OCI.Linux.Namespaces = p.OCI.Linux.Namespaces[2:] }, "namespace"},
 		{"a joined namespace", func(p *spec.Plan) { p.OCI.Linux.Namespaces[0].Path = "/proc/1/ns/user" }, "namespace"},
 		{"root's ids", func(p *spec.Plan) { p.OCI.Linux.UIDMappings[0].HostID = 0 }, "ids"},
+		{"a sysctl of the host", func(p *spec.Plan) { p.Namespaced = map[string]string{"kernel.panic": "0"} }, "kernel.panic"},
+		{"another value", func(p *spec.Plan) { p.Namespaced["vm.memfd_noexec"] = "0" }, "memfd_noexec=0"},
+		{"a shared namespace", func(p *spec.Plan) {
+			p.Accepted = append(p.Accepted, "user-namespace")
+			p.OCI.Linux.Namespaces = p.OCI.Linux.Namespaces[1:]
+		}, "user.max_user_namespaces would be the host's"},
 		{"kcore", func(p *spec.Plan) { p.OCI.Linux.MaskedPaths = nil }, "/proc/kcore"},
 		{"proc/sys", func(p *spec.Plan) { p.OCI.Linux.ReadonlyPaths = nil }, "/proc/sys"},
 		{"propagation", func(p *spec.Plan) { p.OCI.Linux.RootfsPropagation = "shared" }, "propagate"},

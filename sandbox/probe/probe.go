@@ -33,12 +33,16 @@ func Host() spec.Host {
 		Seccomp:        seccomp(),
 		Nftables:       nftables(caps),
 		Capabilities:   caps,
-		Rlimits:        rlimits(),
-		CoreHandler:    coreHandler(),
-		IDs:            IDs(),
-		Nameservers:    nameservers(),
-		CPUs:           runtime.NumCPU(),
-		SwapTotal:      swap,
+
+		Sysctls:         sysctls(),
+		SysctlsWritable: sysctlsWritable(),
+
+		Rlimits:     rlimits(),
+		CoreHandler: coreHandler(),
+		IDs:         IDs(),
+		Nameservers: nameservers(),
+		CPUs:        runtime.NumCPU(),
+		SwapTotal:   swap,
 	}
 }
 

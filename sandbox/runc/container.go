@@ -44,6 +44,9 @@ type Config struct {
 	// Filters is the directory that keeps compiled system call filters; empty:
 	// they are compiled each time.
 	Filters string
+	// Sysctls are written inside the container's namespaces, while the first
+	// process waits.
+	Sysctls map[string]string
 	// Systemd selects the systemd cgroup driver.
 	Systemd bool
 	// Stdin, Stdout and Stderr are the first process's own descriptors,
@@ -98,6 +101,9 @@ func Create(cfg Config) (*Container, error) {
 	c := &Container{container: container, process: process, cgroup: cgroup}
 	if c.pid, err = process.Pid(); err == nil && cfg.Systemd && cgroups.IsCgroup2UnifiedMode() {
 		c.keeper, err = keep(cgroup.Path(""))
+	}
+	if err == nil {
+		err = writeInside(c.pid, cfg.Sysctls)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.kill())

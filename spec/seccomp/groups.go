@@ -190,7 +190,7 @@ var groups = []Group{
 	},
 	{
 		Name: "@memfd",
-		Why:  "files without a name, for shared buffers and double-mapped compiled code; they can be executed",
+		Why:  "files without a name, for shared buffers and double-mapped compiled code; before Linux 6.3 they can be executed",
 		Sets: []Set{{"make", []string{"memfd_create"}}},
 	},
 	{

@@ -1,0 +1,112 @@
+package runc
+
+/*
+#include <stdlib.h>
+#include "inside.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"github.com/safe-run/safe-run/spec/problem"
+)
+
+// writeInside writes sysctls of the namespaces of a process, which waits. They
+// are those of namespaces that the process does not share with the launcher;
+// others would be the host's.
+func writeInside(pid int, sysctls map[string]string) error {
+	if len(sysctls) == 0 {
+		return nil
+	}
+	in := (*C.struct_safe_run_inside)(C.calloc(1, C.sizeof_struct_safe_run_inside))
+	defer C.free(unsafe.Pointer(in))
+	keys := slices.Sorted(maps.Keys(sysctls))
+	own := map[string]bool{}
+	for _, at := range []struct {
+		fd   *C.int
+		kind string
+	}{{&in.user, "user"}, {&in.pid, "pid"}} {
+		f, err := ownNamespace(pid, at.kind)
+		if err != nil {
+			return err
+		}
+		*at.fd = -1
+		if f != nil {
+			defer f.Close()
+			*at.fd, own[at.kind] = C.int(f.Fd()), true
+		}
+	}
+	for _, key := range keys {
+		if !own[namespaceOf(key)] {
+			return fmt.Errorf("write %s inside: the container shares the namespace with the host", key)
+		}
+	}
+	paths, values := make([]string, len(keys)), make([]string, len(keys))
+	for i, key := range keys {
+		paths[i], values[i] = "/proc/sys/"+strings.ReplaceAll(key, ".", "/"), sysctls[key]
+	}
+	var free func()
+	in.count = C.int(len(keys))
+	if in.paths, free = cStrings(paths); free != nil {
+		defer free()
+	}
+	if in.values, free = cStrings(values); free != nil {
+		defer free()
+	}
+	if code := C.safe_run_inside(in); code != 0 {
+		return insideError(keys, int(in.failed), syscall.Errno(-code))
+	}
+	return nil
+}
+
+// namespaceOf says which namespace a sysctl belongs to.
+func namespaceOf(key string) string {
+	if strings.HasPrefix(key, "user.") {
+		return "user"
+	}
+	return "pid"
+}
+
+// ownNamespace opens a namespace of the process, or gives nil when it is the
+// launcher's as well.
+func ownNamespace(pid int, kind string) (*os.File, error) {
+	path := fmt.Sprintf("/proc/%d/ns/%s", pid, kind)
+	theirs, err := os.Readlink(path)
+	if err != nil {
+		return nil, fmt.Errorf("namespaces of the container: %w", err)
+	}
+	if ours, err := os.Readlink("/proc/self/ns/" + kind); err != nil || ours == theirs {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+// cStrings copies strings for C.
+func cStrings(list []string) (out **C.char, free func()) {
+	array := (*[1 << 10]*C.char)(C.calloc(C.size_t(len(list)), C.size_t(unsafe.Sizeof(*out))))
+	for i, s := range list {
+		array[i] = C.CString(s)
+	}
+	return &array[0], func() {
+		for i := range list {
+			C.free(unsafe.Pointer(array[i]))
+		}
+		C.free(unsafe.Pointer(array))
+	}
+}
+
+func insideError(keys []string, failed int, err error) error {
+	const hint = "`safe-run explain` shows what is set; a security module or a read-only /proc/sys of this host refuses it"
+	if failed < 0 || failed >= len(keys) {
+		return problem.New(hint, "join the container's namespaces to set its sysctls: %w", errors.Join(err))
+	}
+	return problem.New(hint, "set %s inside the container: %w", keys[failed], err)
+}
