@@ -17,6 +17,11 @@ DESTDIR  ?=
 # static program, or is a container.
 RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 
+# One run of tests goes on when another has failed. What came of them is for the
+# report to say, which runs what failed once more, if it is not more than two.
+ENDED  := echo "go test ended with $$?"
+REPORT := go run ./integration/report -again 2 -- go test -count=1 -tags '$(TAGS)' -timeout 20m
+
 .PHONY: build deps demo test test-root test-vm test-vagrant vm-kernels lint fuzz race bench soak conformance install generate clean
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-run-image and safe-run-policy (no C), and safe-run-probe (only C)
@@ -35,12 +40,12 @@ demo: build ## run a small web application locked down, look at it from inside, 
 
 test: deps build lint fuzz race ## everything; ends with what was not checked and go test's own lines
 	@# The tests that look at the whole host have it to themselves.
-	{ go test -json -count=1 -tags '$(TAGS)' $$(go list ./... | grep -v '/integration$$'); \
-	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration; } | go run ./integration/report
+	{ go test -json -count=1 -tags '$(TAGS)' $$(go list ./... | grep -v '/integration$$') || $(ENDED); \
+	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration || $(ENDED); } | $(REPORT)
 
 test-root: deps build ## only the tests on the real kernel
-	{ go test -json -count=1 -tags '$(TAGS)' ./integration/leaks ./sandbox/...; \
-	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration; } | go run ./integration/report
+	{ go test -json -count=1 -tags '$(TAGS)' ./integration/leaks ./sandbox/... || $(ENDED); \
+	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration || $(ENDED); } | $(REPORT)
 
 test-vm: build ## in emulated machines: Debian 12 and its kernel, cgroup version 2 without systemd and with it
 	integration/deps.sh vm

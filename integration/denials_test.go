@@ -41,7 +41,7 @@ func needTracer(t *testing.T) {
 	if !trace.Available() {
 		t.Skip("NOT CHECKED: what is said of denials: filters cannot report here (Linux before 5.9, or below a filter)")
 	}
-	t.Log("denials are counted through seccomp notifications")
+	t.Log("NOTE: denials are counted through seccomp notifications (seccomp_unotify(2))")
 }
 
 // allowing writes a profile that extends another with the lines of a denial.
@@ -162,6 +162,7 @@ func TestKernelDenials(t *testing.T) {
 	if strings.Contains(got.err, "is not counted") {
 		t.Skip("NOT CHECKED: what the kernel refuses: ", got.err)
 	}
+	t.Log("NOTE: with --explain, what the kernel refuses is counted through eBPF on raw_syscalls")
 	var told []event.Denial
 	for line := range strings.Lines(got.err) {
 		var d event.Denial

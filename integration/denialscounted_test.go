@@ -31,6 +31,7 @@ func TestEgressDenials(t *testing.T) {
 	needRoot(t)
 	leaks.Check(t)
 	top := newTopology(t)
+	t.Log("NOTE: what the network refuses is counted by nf_tables, in sets of each container")
 	explain := []string{"--explain", "--format", "json"}
 	// With some egress there is a route, so that something is sent at all.
 	const some = "{to: 192.0.2.77, why: test}"

@@ -35,7 +35,7 @@ func TestReport(t *testing.T) {
 				`{"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}`,
 				`{"Action":"fail","Package":"p"}`,
 			},
-			want: []string{"failed: p TestB", "got 2, want 3", "FAIL\tp\t0.1s", "FAILED (1)", "p TestB: b_test.go:9: got 2, want 3"},
+			want: []string{"--- FAIL: p TestB (0.0s)", "got 2, want 3", "FAIL\tp\t0.1s", "FAILED (1)", "p TestB: b_test.go:9: got 2, want 3"},
 		},
 		{
 			name: "a test that failed only by its subtests is not repeated",
@@ -45,23 +45,69 @@ func TestReport(t *testing.T) {
 				`{"Action":"output","Package":"p","Test":"TestC","Output":"--- FAIL: TestC (0.1s)\n"}`,
 				`{"Action":"fail","Package":"p","Test":"TestC"}`,
 			},
-			want: []string{"failed: p TestC/sub", "wrong"},
-			not:  "failed: p TestC (",
+			want: []string{"--- FAIL: p TestC/sub", "wrong"},
+			not:  "--- FAIL: p TestC (",
 		},
 		{
 			name: "a build that fails is a failure",
 			in:   []string{`{"Action":"build-output","ImportPath":"p","Output":"x.go:1: bad\n"}`, `{"Action":"build-fail","ImportPath":"p"}`},
 			want: []string{"x.go:1: bad"},
 		},
+		{
+			name: "a build that fails is said once, with its package",
+			in: []string{`{"Action":"build-output","ImportPath":"p [p.test]","Output":"x.go:1: bad\n"}`, `{"Action":"build-fail","ImportPath":"p [p.test]"}`,
+				`{"Action":"start","Package":"p"}`, `{"Action":"output","Package":"p","Output":"FAIL\tp [build failed]\n"}`, `{"Action":"fail","Package":"p","FailedBuild":"p [p.test]"}`},
+			want: []string{"x.go:1: bad", "FAILED (1)", "p [p.test]: it does not build"},
+		},
+		{
+			name: "a package that fails beside its tests",
+			in: []string{`{"Action":"start","Package":"p"}`, `{"Action":"pass","Package":"p","Test":"TestA"}`,
+				`{"Action":"output","Package":"p","Output":"after all tests: a mount is left\n"}`, `{"Action":"fail","Package":"p"}`},
+			want: []string{"--- FAIL: p (0.0s)\nafter all tests: a mount is left", "FAILED (1)", "p: after all tests: a mount is left"},
+		},
+		{
+			name: "a package that fails and says nothing",
+			in:   []string{`{"Action":"start","Package":"p"}`, `{"Action":"pass","Package":"p","Test":"TestA"}`, `{"Action":"fail","Package":"p"}`},
+			want: []string{"FAILED (1)", "p: it failed, and none of its tests did"},
+		},
+		{
+			name: "a package whose end never came",
+			in:   []string{`{"Action":"start","Package":"p"}`, `{"Action":"pass","Package":"p","Test":"TestA"}`, `{"Action":"start","Package":"q"}`, `{"Action":"pass","Package":"q"}`},
+			want: []string{"FAILED (1)", "p: it has begun, and its end never came"},
+		},
+		{
+			name: "a run that ends badly, and says nothing",
+			in:   []string{`{"Action":"start","Package":"q"}`, `{"Action":"pass","Package":"q"}`, `go test ended with 1`},
+			want: []string{"FAILED (1)", "go test ended with 1, and names nothing"},
+		},
+		{
+			name: "the second of two runs ends badly, and says nothing",
+			in: []string{`{"Action":"fail","Package":"p","Test":"TestA"}`, `{"Action":"fail","Package":"p"}`, `go test ended with 1`,
+				`{"Action":"start","Package":"q"}`, `{"Action":"pass","Package":"q"}`, `go test ended with 2`},
+			want: []string{"FAILED (2)", "p TestA", "go test ended with 2, and names nothing"},
+		},
+		{
+			name: "a test without words fails with its name",
+			in:   []string{`{"Action":"fail","Package":"p","Test":"TestA"}`, `{"Action":"fail","Package":"p"}`},
+			want: []string{"--- FAIL: p TestA", "FAILED (1)", "p TestA: "},
+		},
+		{
+			name: "a note is read at the end",
+			in: []string{`{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:7: NOTE: denials are counted so\n"}`, `{"Action":"pass","Package":"p","Test":"TestA"}`,
+				`{"Action":"output","Package":"p","Test":"TestB","Output":"    a_test.go:9: NOTE: denials are counted so\n"}`, `{"Action":"pass","Package":"p","Test":"TestB"}`,
+				`{"Action":"output","Package":"p","Output":"ok  \tp\t0.1s\n"}`, `{"Action":"pass","Package":"p"}`},
+			want: []string{"NOTE: denials are counted so", "ok  \tp"}, clean: true,
+		},
 		{name: "nothing at all is a failure", in: []string{"go: no such tool"}, want: []string{"go: no such tool", "nothing was tested"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out strings.Builder
-			r := &report{out: &out, output: map[string][]string{}}
+			r := newReport(&out)
 			if err := r.read(strings.NewReader(strings.Join(test.in, "\n") + "\n")); err != nil {
 				t.Fatal(err)
 			}
+			r.missing()
 			if clean := r.finish(); clean != test.clean {
 				t.Errorf("finish says %v, want %v", clean, test.clean)
 			}
