@@ -28,6 +28,7 @@ build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-
 	integration/deps.sh build
 	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC)' -o $(BIN)/safe-run ./cmd/safe-run
 	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC)' -o $(BIN)/safe-run-oci ./cmd/safe-run-oci
+	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS) no_grpc' -ldflags '$(STATIC)' -o $(BIN)/containerd-shim-saferun-v2 ./cmd/containerd-shim-saferun-v2
 	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN)/safe-run-image ./cmd/safe-run-image
 	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN)/safe-run-policy ./cmd/safe-run-policy
 	$(CC) -static -O2 -Wall -Wextra -Werror -o $(BIN)/safe-run-probe cmd/safe-run-probe/*.c
@@ -90,7 +91,7 @@ conformance: build ## runc's own tests and the specification's validation, with 
 	go run ./integration/conformance $(BIN)/safe-run-oci
 
 install: build ## binaries, man pages, bash completion and the unit that starts containers at boot, under DESTDIR/PREFIX
-	install -D -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/safe-run $(BIN)/safe-run-image $(BIN)/safe-run-oci $(BIN)/safe-run-policy $(BIN)/safe-run-probe
+	install -D -t '$(DESTDIR)$(PREFIX)/bin' $(BIN)/safe-run $(BIN)/safe-run-image $(BIN)/safe-run-oci $(BIN)/safe-run-policy $(BIN)/safe-run-probe $(BIN)/containerd-shim-saferun-v2
 	install -d '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/bash-completion/completions'
 	go run -tags '$(TAGS)' ./integration/genman '$(DESTDIR)$(PREFIX)/share/man/man1'
 	$(BIN)/safe-run completion bash > '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/safe-run'

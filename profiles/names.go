@@ -68,7 +68,7 @@ func namesOf(kind string) []string {
 var nameKinds = map[string]string{
 	"capability": "capability", "rlimit": "resource limit", "syscall": "system call or group",
 	"family": "address family", "weakening": "weakening", "list-path": "list in a profile",
-	"finding-source": "source of findings",
+	"finding-source": "source of findings", "probe": "attack",
 }
 
 // nameKnown reports whether name is a valid value of its kind.
@@ -80,6 +80,8 @@ func nameKnown(kind, name string) bool {
 		return seccomp.IsGroup(name) || seccomp.IsSyscall(name)
 	case "family":
 		return seccomp.IsFamily(name)
+	case "probe":
+		return isProbe(name)
 	}
 	return slices.Contains(namesOf(kind), name)
 }
@@ -96,6 +98,8 @@ func unknownName(kind, name string) *problem.Error {
 		bare = strings.TrimPrefix(strings.ToLower(name), "rlimit_")
 	case "syscall":
 		hint = "write a system call's name, or a group: " + strings.Join(seccomp.GroupNames(), ", ")
+	case "probe":
+		hint = "write a letter and two digits, as safe-run verify shows them, such as N10"
 	case "family":
 		hint = "write a name of address_families(7), such as AF_INET"
 		if near := nearest("AF_"+name, names); near != "" {

@@ -53,6 +53,9 @@ type Profile struct {
 	// Accept lists the weakenings that are allowed on a host which cannot
 	// enforce a setting.
 	Accept []Accept `yaml:"accept,omitempty" json:"accept,omitzero" meet:"intersect"`
+	// Verify is what safe-run verify is to find as it is. It changes nothing of
+	// what is enforced.
+	Verify Verify `yaml:"verify,omitempty" json:"verify,omitzero"`
 
 	// Origins says where each set field came from, by field path such as
 	// "resources.memory" or "process.capabilities[NET_ADMIN]".
@@ -293,6 +296,22 @@ type Egress struct {
 type Accept struct {
 	// Name is the weakening's name.
 	Name string `yaml:"name" json:"name" key:"true" values:"weakening"`
+	// Why is the reason, for those who read the profile later.
+	Why string `yaml:"why" json:"why" meet:"-"`
+}
+
+// Verify is what safe-run verify is to find as it is.
+type Verify struct {
+	// Allow lists the attacks of the battery that the profile lets through on
+	// purpose, each with its reason: a server is to use the network. Everything
+	// else that is let through is a failure.
+	Allow []Exception `yaml:"allow,omitempty" json:"allow,omitzero" meet:"intersect"`
+}
+
+// Exception is one attack that is let through on purpose.
+type Exception struct {
+	// Probe is the attack's id in the battery: N10.
+	Probe string `yaml:"probe" json:"probe" key:"true" values:"probe"`
 	// Why is the reason, for those who read the profile later.
 	Why string `yaml:"why" json:"why" meet:"-"`
 }

@@ -126,7 +126,8 @@ func textSchema(f field) map[string]any {
 
 // patterns are what texts must look like, by the name of the setting.
 var patterns = map[string]string{
-	"path": "^/", "keys": "^/", "trustRoot": "^/", "vex": "^/", "report": "^/|^none$",
+	"probe": "^[A-Z][0-9]{2}$",
+	"path":  "^/", "keys": "^/", "trustRoot": "^/", "vex": "^/", "report": "^/|^none$",
 	"issuer": "^https://", "registries": "^[a-z0-9.\\[\\]:_/-]+$",
 }
 

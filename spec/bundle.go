@@ -23,6 +23,12 @@ type BundleInput struct {
 	// HostNamespaces are the kinds that the bundle joins by a path and that are
 	// the host's own.
 	HostNamespaces []specs.LinuxNamespaceType
+	// Unasked are the capabilities that the engine gives to whoever asks for
+	// none. Others that the profile does not give are conflicts; without Unasked
+	// none is, because it is not known what was asked for.
+	Unasked []string
+	// Config is the file that says what becomes of conflicts; oci.yaml when empty.
+	Config string
 }
 
 // Met is what a bundle came to: the spec to run, and what later execs and
@@ -110,7 +116,11 @@ type meeter struct {
 // takes it out of the spec; instead says what is there then.
 func (m *meeter) conflict(d Decision, strip func()) error {
 	if !m.bundle.Strip {
-		return problem.New("ask for less, have the profile allow it, or write onConflict: strip into oci.yaml",
+		config := m.bundle.Config
+		if config == "" {
+			config = "oci.yaml"
+		}
+		return problem.New("ask for less, have the profile allow it, or write onConflict: strip into "+config,
 			"the bundle asks for %s, which profile %s does not allow (%s): %s", clip(d.Setting), m.in.Profile.Metadata.Name, d.Source, d.Why)
 	}
 	strip()
@@ -227,6 +237,9 @@ func (m *meeter) meetProcess() error {
 	for _, c := range m.in.Profile.Process.Capabilities {
 		allowed = append(allowed, "CAP_"+c.Name)
 	}
+	if err := m.addedCapabilities(allowed); err != nil {
+		return err
+	}
 	p.Capabilities = meetCapabilities(p.Capabilities, allowed)
 	m.decide(Decision{
 		Setting: "capabilities", Value: listOr(p.Capabilities.Bounding, "none"), Source: m.source("process.capabilities"),
@@ -244,6 +257,28 @@ func (m *meeter) meetProcess() error {
 		return err
 	}
 	p.Rlimits = meetRlimits(asked, p.Rlimits)
+	return nil
+}
+
+// addedCapabilities finds those that were asked for and are not given.
+func (m *meeter) addedCapabilities(allowed []string) error {
+	asked := m.oci.Process.Capabilities
+	if asked == nil || m.bundle.Unasked == nil {
+		return nil
+	}
+	for _, name := range asked.Bounding {
+		name = strings.ToUpper(name)
+		if slices.Contains(m.bundle.Unasked, name) || slices.Contains(allowed, name) {
+			continue
+		}
+		err := m.conflict(Decision{
+			Setting: "capability " + name, Value: "left out", Source: m.source("process.capabilities"),
+			Why: "it was added to those that a container has, and the profile does not give it",
+		}, func() {})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

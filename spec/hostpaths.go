@@ -137,3 +137,12 @@ func sensitivePath(source string) (why string, sensitive bool) {
 	}
 	return "", false
 }
+
+// Sensitive reports whether a host path must be named by a profile before it is
+// bind mounted, for writing or to be read, and why.
+func Sensitive(source string, write bool) (why string, sensitive bool) {
+	if write {
+		return writtenPath(source)
+	}
+	return sensitivePath(source)
+}

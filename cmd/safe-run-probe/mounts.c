@@ -249,6 +249,8 @@ static int is_host_bind(const struct mount_line *m, void *arg)
 	static const char *const engine[] = { "/etc/", "/dev", "/proc", "/sys", "/run/.containerenv", "/run/secrets", "/.dockerenv" };
 	if (strcmp(m->root, "/") == 0 || strncmp(m->options, "rw", 2) != 0)
 		return 0;
+	if (strcmp(m->point, "/") == 0) /* what the root is made of; writing to it is R08 */
+		return 0;
 	for (size_t i = 0; i < COUNT(pseudo); i++)
 		if (strcmp(m->type, pseudo[i]) == 0)
 			return 0;

@@ -74,6 +74,8 @@ var rules = []rule{
 		but: []string{
 			"cmd/safe-run-image/...", "sandbox/image/source/...", "sandbox/image/unpack", "sandbox/image/pull", "sandbox/image/trust",
 			"sandbox/image/vuln", "sandbox/image/audit", "sandbox/image/imagetest", "integration/...",
+			// containerd's protocol, which its library speaks for us; no images.
+			"sandbox/shim",
 		},
 		never: []string{
 			"github.com/google/go-containerregistry/...", "github.com/containerd/containerd/...", "go.podman.io/...",
@@ -91,6 +93,19 @@ var rules = []rule{
 		never:  []string{"cmd/safe-run-image/...", "sandbox/image/source/...", "sandbox/image/pull"},
 		always: true,
 		why:    "two programs, two processes: the reader of foreign formats is not linked into the launcher",
+	},
+	{
+		from:   []string{"cmd/safe-run/...", "cmd/safe-run-oci/...", "cmd/safe-run-policy/...", "cmd/policies"},
+		never:  []string{"sandbox/shim"},
+		always: true,
+		why:    "containerd's library is for the program that containerd starts",
+	},
+	{
+		// It is a front to sandbox/runc, as cmd/safe-run-oci is.
+		from:   []string{"sandbox/shim"},
+		never:  []string{"sandbox/image/...", "sandbox/ledger", "sandbox/network/...", "sandbox/probe", "sandbox/rootfs", "sandbox/service", "sandbox/state", "sandbox/volume"},
+		always: true,
+		why:    "a bundle comes with root and network: of the parts of the sandbox the shim knows the one that runs it",
 	},
 	{
 		from:  []string{"..."},

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/moby/sys/userns"
@@ -45,6 +47,9 @@ type Bundles struct {
 type BundleOptions struct {
 	NoPivot      bool // chroot(2) in place of pivot_root(2), for a root on a ramdisk
 	NoNewKeyring bool
+	// Directory is the bundle, when that is not the working directory; the
+	// spec's paths are absolute then.
+	Directory string
 	// Met is kept beside the container, for execs and updates to be met with;
 	// nil when no policy applies.
 	Met []byte
@@ -85,6 +90,10 @@ func (b Bundles) Create(id string, oci *specs.Spec, o BundleOptions) (*Bundle, e
 	})
 	if err != nil {
 		return nil, err
+	}
+	if o.Directory != "" {
+		at := slices.IndexFunc(config.Labels, func(l string) bool { return strings.HasPrefix(l, "bundle=") })
+		config.Labels = append(slices.Delete(config.Labels, at, at+1), "bundle="+o.Directory)
 	}
 	container, err := libcontainer.Create(b.Root, id, config)
 	if err != nil {

@@ -85,3 +85,13 @@ func FamilyNames() []string {
 	}
 	return names
 }
+
+// FamilyOf is the name of an address family's number; empty when it has none.
+func FamilyOf(number uint32) string {
+	for _, f := range families {
+		if f.number == number {
+			return f.name
+		}
+	}
+	return ""
+}

@@ -15,7 +15,7 @@ var groups = []Group{
 			}},
 			{"the end of a thread and of a process", []string{"exit", "exit_group"}},
 			{"what the kernel itself inserts after a signal", []string{"restart_syscall", "rt_sigreturn"}},
-			{"read and write descriptors", []string{"close", "close_range", "read", "readv", "write", "writev"}},
+			{"read and write descriptors", []string{"close", "read", "readv", "write", "writev"}},
 			{"who am I, where am I", []string{
 				"getegid", "geteuid", "getgid", "getgroups", "getpid", "gettid", "getuid", "sysinfo", "uname",
 			}},
@@ -40,7 +40,7 @@ var groups = []Group{
 			}},
 			{"the working directory and the mask of new files", []string{"chdir", "fchdir", "umask"}},
 			{"change the tree", []string{
-				"link", "linkat", "mkdir", "mkdirat", "rename", "renameat", "renameat2",
+				"link", "linkat", "mkdir", "mkdirat", "rename", "renameat",
 				"rmdir", "symlink", "symlinkat", "unlink", "unlinkat",
 			}},
 			{"force to the disk; SQLite and editors fail without", []string{"fdatasync", "fsync"}},
@@ -100,10 +100,9 @@ var groups = []Group{
 	},
 	{
 		Name: "@sched",
-		Why:  "ask for and choose processors",
+		Why:  "ask for processors and priorities",
 		Sets: []Set{
 			{"how many processors there are, to size thread pools", []string{"sched_getaffinity"}},
-			{"pin threads", []string{"sched_setaffinity"}},
 			{"the range of priorities, which Java asks for at its start", []string{
 				"sched_get_priority_max", "sched_get_priority_min",
 			}},
@@ -255,7 +254,8 @@ var groups = []Group{
 		Name: "@modern",
 		Why:  "newer calls whose users fall back by themselves when they are missing",
 		Sets: []Set{
-			{"files", []string{"cachestat", "copy_file_range", "faccessat2", "fchmodat2"}},
+			{"files", []string{"cachestat", "copy_file_range", "faccessat2", "fchmodat2", "renameat2"}},
+			{"close many descriptors at once; who cannot closes one after the other", []string{"close_range"}},
 			{"processes by descriptor", []string{"pidfd_open", "pidfd_send_signal"}},
 			{"waiting", []string{"epoll_pwait2", "futex_requeue", "futex_wait", "futex_waitv", "futex_wake"}},
 			{"memory: protection keys, sealing, barriers, shadow stacks", []string{
@@ -283,6 +283,7 @@ var groups = []Group{
 				"getcpu", "getpriority", "ioprio_get", "ioprio_set", "sched_getattr", "sched_getparam",
 				"sched_getscheduler", "sched_rr_get_interval", "setpriority",
 			}},
+			{"pin threads; servers that do go on with a warning", []string{"sched_setaffinity"}},
 			{"timers and signals", []string{
 				"getitimer", "rt_sigpending", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
 				"timer_getoverrun", "timer_gettime", "timerfd_gettime",

@@ -23,7 +23,7 @@ type exportTarget struct {
 	noImage bool
 	// flags adds the target's own.
 	flags func(*pflag.FlagSet)
-	// export makes the files.
+	// export makes the files. It does no I/O.
 	export func(export.Input) (export.Result, error)
 	// stream puts several files into one, for standard output and for a single
 	// file; without it they need a directory.
@@ -33,7 +33,7 @@ type exportTarget struct {
 // exportTargets make the targets of one invocation, in the order of the help;
 // each has a file of its own.
 var exportTargets = []func() *exportTarget{
-	newKubernetesTarget,
+	newKubernetesTarget, newDockerTarget, newComposeTarget, newPodmanTarget, newOCITarget, newSeccompTarget,
 }
 
 // exportOptions are the flags that all targets have.
@@ -131,7 +131,11 @@ func (o *exportOptions) input(t *exportTarget, cmd *cobra.Command, args []string
 	if in.Env, err = parseEnv(o.env); err != nil {
 		return in, usage{err}
 	}
-	if in.Name, err = applicationName(o.name, reference); err != nil {
+	named := reference
+	if named == "" && t.noImage {
+		named = o.profile
+	}
+	if in.Name, err = applicationName(o.name, named); err != nil {
 		return in, usage{err}
 	}
 	if in.Profile, err = policies.Here.Resolve(o.profile); err != nil {

@@ -59,6 +59,9 @@ type runOptions struct {
 	notifier *notifier
 	sockets  []*os.File
 
+	// Edit changes the plan before it is carried out; see attack.
+	Edit func(*prepared) error
+
 	Format format
 	// Explain tells of each denial when it happens.
 	Explain bool

@@ -48,7 +48,7 @@ func Main(ctx context.Context, args []string, std IO) (code int) {
 		a.report(err)
 		return exitLauncher
 	}
-	if a.verb == runVerb {
+	if a.verb == runVerb || a.verb == attackVerb {
 		a.args = args[1:]
 		a.ready = begin(std.Order, a.args) // takes longer than reading the flags
 		defer a.ready.Cancel()
@@ -134,7 +134,7 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommand(a.helpVerb())
 	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
 		a.seccompVerb(), a.imageVerb(), a.psVerb(), a.stopVerb(), a.killVerb(), a.startVerb(), a.restartVerb(), a.waitVerb(), a.rmVerb(), a.logsVerb(), a.attachVerb(), a.execVerb(), a.createVerb(), a.eventsVerb(), a.containerVerb(), a.healthcheckVerb(), a.gcVerb(), a.generateVerb(), a.versionVerb(), a.completionVerb())
-	root.AddCommand(a.volumeVerb())
+	root.AddCommand(a.volumeVerb(), a.attackVerb())
 	root.AddCommand(a.policyVerbs()...)
 	root.AddCommand(a.liveVerbs()...)
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))

@@ -154,6 +154,9 @@ func prepare(ctx context.Context, std IO, o runOptions, who identify) (p *prepar
 	if err == nil {
 		err = o.notifier.possible(p.plan)
 	}
+	if err == nil && o.Edit != nil {
+		err = o.Edit(p)
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.close(), p.giveBack())
 	}

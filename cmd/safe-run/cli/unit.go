@@ -10,6 +10,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/spec/problem"
+	"github.com/safe-run/safe-run/spec/quote"
 )
 
 // unit is what `generate systemd` was asked for.
@@ -107,7 +108,7 @@ func (u unit) startLimit() string {
 
 // service is the [Service] section.
 func (u unit) service() (string, error) {
-	dir, err := unitValue("the directory", u.container.Dir)
+	dir, err := quote.UnitValue("the directory", u.container.Dir)
 	if err != nil {
 		return "", err
 	}
@@ -115,11 +116,11 @@ func (u unit) service() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	stop, err := execLine(u.stopCommand()...)
+	stop, err := quote.ExecLine(u.stopCommand()...)
 	if err != nil {
 		return "", err
 	}
-	gc, err := execLine(u.Program, "gc")
+	gc, err := quote.ExecLine(u.Program, "gc")
 	if err != nil {
 		return "", err
 	}
@@ -209,7 +210,7 @@ func (u unit) stopCommand() []string {
 // execStart is the command that the unit runs.
 func (u unit) execStart() (string, error) {
 	if !u.New {
-		return execLine(u.Program, "start", "--attach", u.ref())
+		return quote.ExecLine(u.Program, "start", "--attach", u.ref())
 	}
 	flags := u.flags()
 	if flags == nil && (len(u.container.Args) == 0 || u.container.Args[0] != "--") {
@@ -231,7 +232,7 @@ func (u unit) execStart() (string, error) {
 			args = append(args, flag)
 		}
 	}
-	return execLine(append(args, u.container.Args[len(flags):]...)...)
+	return quote.ExecLine(append(args, u.container.Args[len(flags):]...)...)
 }
 
 // variables are the container's, that were given by flags.

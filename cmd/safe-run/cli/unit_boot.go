@@ -1,6 +1,10 @@
 package cli
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/safe-run/safe-run/spec/quote"
+)
 
 // bootUnitName is the unit that starts containers again when the host does.
 const bootUnitName = "safe-run-restart.service"
@@ -9,7 +13,7 @@ const bootUnitName = "safe-run-restart.service"
 // in its control group, and end their containers when it is stopped; a
 // container that a person stopped stays so, unless its policy is always.
 func bootUnit(program string) (string, error) {
-	gc, err := execLine(program, "gc")
+	gc, err := quote.ExecLine(program, "gc")
 	if err != nil {
 		return "", err
 	}
@@ -34,7 +38,7 @@ func bootUnit(program string) (string, error) {
 		"ExecStart=-" + gc,
 	}
 	for _, policy := range []string{restartAlways, restartUnlessStopped} {
-		start, err := execLine(program, "start", "--all", "--filter", "restart-policy="+policy)
+		start, err := quote.ExecLine(program, "start", "--all", "--filter", "restart-policy="+policy)
 		if err != nil {
 			return "", err
 		}

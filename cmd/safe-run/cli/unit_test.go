@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/safe-run/safe-run/sandbox/ledger"
+	"github.com/safe-run/safe-run/spec/quote/quotetest"
 )
 
 var updateUnits = flag.Bool("update", false, "write golden files")
@@ -115,7 +116,10 @@ func TestUnitRunsTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := systemdWords(t, line)
+	words, err := quotetest.UnitWords(line)
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := []string{
 		"/usr/local/bin/safe-run", "run", "--name=site", "--sdnotify=runtime", "--env-file=/etc/systemd/system/container-site.env",
 		"--label=a=100% $HOME", "--memory=64m", "--", "oci:./site", "sh", "-c", "echo \"a b\"; exec serve\n",

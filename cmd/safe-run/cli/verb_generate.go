@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/safe-run/safe-run/spec/problem"
+	"github.com/safe-run/safe-run/spec/quote"
 )
 
 // generateVerb is `safe-run generate systemd NAME`.
@@ -160,7 +161,7 @@ func (f generateFlags) check(cmd *cobra.Command, u *unit) error {
 	}
 	for flag, names := range map[string][]string{"--after": f.after, "--wants": f.wants, "--requires": f.requires} {
 		for _, name := range names {
-			if err := checkUnitName(flag, name); err != nil {
+			if err := quote.CheckUnitName(flag, name); err != nil {
 				return err
 			}
 		}

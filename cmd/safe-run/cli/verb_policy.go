@@ -27,14 +27,19 @@ func (a *app) policyVerbs() []*cobra.Command {
 			"  safe-run audit --k8s deploy.yaml --fail-on high",
 		},
 		{
-			"doctor", "doctor [flags]", "look at this host: what weakens it, and the next step",
-			"look at the kernel, control groups, sysctls, ids, container runtimes and safe-run's own directories, and say what to do next.",
-			"  safe-run doctor --verbose",
-		},
-		{
 			"export", "export TARGET [flags] IMAGE", "write a profile as what others understand, and say what is lost",
 			"write a profile as what others understand, and list what the target cannot express, with what to do about it.",
 			"  safe-run export kubernetes --profile web -p 80 nginx:1.27 > app.yaml",
+		},
+		{
+			"convert", "convert FORMAT [flags] ...", "make a profile of what others say about a container",
+			"make a profile of a docker command line, a compose file, a Kubernetes manifest or an OCI bundle, and list what was tightened, kept, and has no counterpart.",
+			"  safe-run convert docker -- docker run -d -p 8080:80 nginx:1.27 > nginx.yaml",
+		},
+		{
+			"verify", "verify [flags] [IMAGE]", "attack a sandbox from inside, and say what stopped each attack",
+			"start a sandbox as run would, attack it from inside, and say which layer stopped each attack.",
+			"  safe-run verify --profile web nginx:1.27",
 		},
 	} {
 		cmd := &cobra.Command{

@@ -60,7 +60,7 @@ func checkInput(std IO, o runOptions) error {
 // are many, and each launch would pay for them three times.
 func (a *app) runFlags(cmd *cobra.Command) *[]occurrence {
 	switch a.verb {
-	case runVerb, createVerb, "explain", "spec":
+	case runVerb, createVerb, "explain", "spec", attackVerb:
 		if a.verb != cmd.Name() {
 			return &[]occurrence{}
 		}

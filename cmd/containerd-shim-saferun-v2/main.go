@@ -1,0 +1,16 @@
+// Command containerd-shim-saferun-v2 is a runtime of containerd,
+// io.containerd.saferun.v2: each container is met with a profile and run in this
+// process by the sandbox's own code.
+package main
+
+import (
+	"context"
+
+	"github.com/safe-run/safe-run/sandbox/shim"
+	// The container's init starts here, before main.
+	_ "github.com/safe-run/safe-run/sandbox/initproc/bundle"
+)
+
+func main() {
+	shim.Run(context.Background(), shim.Config{Name: "io.containerd.saferun.v2", Policy: meet})
+}

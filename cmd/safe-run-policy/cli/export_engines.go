@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"github.com/safe-run/safe-run/spec/export"
+	"github.com/safe-run/safe-run/spec/export/compose"
+	"github.com/safe-run/safe-run/spec/export/docker"
+	"github.com/safe-run/safe-run/spec/export/oci"
+	"github.com/safe-run/safe-run/spec/export/podman"
+	"github.com/safe-run/safe-run/spec/export/seccomp"
+)
+
+func newDockerTarget() *exportTarget {
+	return &exportTarget{
+		use: "docker --output DIR [flags] IMAGE [-- ARGUMENT...]", short: "a command line of docker, its filter, and what the daemon should be told",
+		long: `write docker-run.sh, a command line that docker 20.10 and newer take, with seccomp.json
+beside it and daemon.json with what belongs into /etc/docker/daemon.json. What the script
+is given are further flags of docker run: sh docker-run.sh --detach`,
+		example: `  safe-run export docker --profile web -p 8080:80 --output deploy/ nginx:1.27
+  sh deploy/docker-run.sh --rm`,
+		export: docker.Export,
+	}
+}
+
+func newComposeTarget() *exportTarget {
+	return &exportTarget{
+		use: "compose --output DIR [flags] IMAGE [-- ARGUMENT...]", short: "a compose.yaml and its filter",
+		long:    "write compose.yaml with one service, and seccomp.json, which it names beside itself.",
+		example: "  safe-run export compose --profile web -p 8080:80 --output deploy/ nginx:1.27\n  docker compose -f deploy/compose.yaml up",
+		export:  compose.Export,
+	}
+}
+
+func newPodmanTarget() *exportTarget {
+	return &exportTarget{
+		use: "podman --output DIR [flags] IMAGE [-- ARGUMENT...]", short: "a command line of podman, a unit for Quadlet, and their filter",
+		long: `write podman-run.sh, NAME.container for Quadlet (/etc/containers/systemd), and
+seccomp.json, which both name. What the script is given are further flags of podman run.`,
+		example: "  safe-run export podman --profile web -p 8080:80 --output deploy/ nginx:1.27\n  sh deploy/podman-run.sh --rm",
+		export:  podman.Export,
+	}
+}
+
+func newOCITarget() *exportTarget {
+	return &exportTarget{
+		use: "oci [flags] IMAGE [-- ARGUMENT...]", short: "the config.json of a bundle for runc and crun",
+		long: `write config.json for x86-64, and config-arm64.json beside it where --output is a
+directory. The image's tree belongs into rootfs beside it.`,
+		example: "  safe-run export oci --profile batch --output bundle/ debian:12 -- sort /etc/passwd\n  runc run --bundle bundle sort",
+		export:  oci.Export,
+		stream:  func(files []export.File) ([]byte, error) { return files[0].Data, nil },
+	}
+}
+
+func newSeccompTarget() *exportTarget {
+	return &exportTarget{
+		use: "seccomp [flags]", short: "the system call filter alone, as engines and kubelets read it",
+		long:    "write the filter in Docker's form, for x86-64 and arm64, which Docker, Podman, containerd and the kubelet read.",
+		example: "  safe-run export seccomp --profile web > seccomp.json\n  docker run --security-opt seccomp=seccomp.json nginx:1.27",
+		noImage: true, export: seccomp.Export,
+	}
+}

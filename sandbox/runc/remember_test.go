@@ -1,0 +1,120 @@
+//go:build cgo && seccomp
+
+package runc
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/sandbox/runc/compiled"
+	"github.com/safe-run/safe-run/spec/seccomp"
+)
+
+// reporting is a filter as the launcher gives it to libcontainer.
+func reporting(t testing.TB) *specs.LinuxSeccomp {
+	t.Helper()
+	oci, err := seccomp.Render(seccomp.Policy{
+		Arch: "amd64", Families: []string{"AF_UNIX", "AF_INET", "AF_INET6"},
+		Allow: []string{
+			"@base", "@files", "@process", "@threads", "@time", "@signals", "@memory", "@sched", "@io-event", "@sockets",
+			"@net-client", "@net-server",
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter, _ := seccomp.Notified(oci)
+	filter.ListenerPath = "/run/x"
+	return filter
+}
+
+func remember(t testing.TB, dir string, filter *specs.LinuxSeccomp) []byte {
+	t.Helper()
+	m := remembering(Config{OCI: &specs.Spec{Linux: &specs.Linux{Seccomp: filter}}, Filters: dir})
+	defer m.close()
+	file := m.ready(t.TempDir())
+	if file == nil {
+		return nil
+	}
+	entry, err := compiled.Unseal(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entry.Program
+}
+
+// TestRemembering: what is compiled first is kept and found, and where it cannot
+// be kept it is compiled again.
+func TestRemembering(t *testing.T) {
+	dir, filter := filepath.Join(t.TempDir(), "filters"), reporting(t)
+	first := remember(t, dir, filter)
+	entries, err := os.ReadDir(dir)
+	if len(first) < 800 || err != nil || len(entries) != 1 {
+		t.Fatalf("%d bytes, %d entries: %v", len(first), len(entries), err)
+	}
+	path := filepath.Join(dir, entries[0].Name())
+	before, _ := os.Stat(path)
+	if again := remember(t, dir, filter); !bytes.Equal(first, again) {
+		t.Errorf("%d bytes, and again %d", len(first), len(again))
+	}
+	if after, _ := os.Stat(path); !os.SameFile(before, after) {
+		t.Error("it was compiled twice")
+	}
+	if elsewhere := remember(t, "/proc/self/nowhere", filter); !bytes.Equal(first, elsewhere) {
+		t.Errorf("where nothing can be kept: %d bytes", len(elsewhere))
+	}
+	for name, none := range map[string][]byte{"no filter": remember(t, dir, nil), "no directory": remember(t, "", filter)} {
+		if none != nil {
+			t.Errorf("%s: %d bytes", name, len(none))
+		}
+	}
+	filter.Syscalls[0].Action = specs.ActTrace // which we do not compile, and leave to libcontainer
+	if got := remember(t, dir, filter); got != nil {
+		t.Errorf("%d bytes of what we cannot compile", len(got))
+	}
+}
+
+// BenchmarkFilter: the processor's time for a filter that is compiled, for one
+// that is found in the store, and for the answer that init gets.
+func BenchmarkFilter(b *testing.B) {
+	filter, dir := reporting(b), filepath.Join(b.TempDir(), "filters")
+	entry, err := entryOf(filter)
+	if err != nil {
+		b.Fatal(err)
+	}
+	remember(b, dir, filter)
+	for name, work := range map[string]func(){
+		"compiled": func() { _, err = compile(filter) },
+		"found": func() {
+			remembering(Config{OCI: &specs.Spec{Linux: &specs.Linux{Seccomp: filter}}, Filters: dir}).close()
+		},
+		"answered": func() {
+			compiled.Answer(entry)
+			if _, err = compile(filter); !compiled.Answered() {
+				b.Fatal("it is not")
+			}
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			before := used()
+			for b.Loop() {
+				if work(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(used()-before)/1e6/float64(b.N), "cpu-ms/op")
+		})
+	}
+}
+
+// used is this process's time on processors, in nanoseconds.
+func used() int64 {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return u.Utime.Nano() + u.Stime.Nano()
+}

@@ -1,0 +1,141 @@
+package shim
+
+import (
+	"context"
+	"os"
+	"sync"
+
+	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
+	"github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errgrpc"
+	"github.com/containerd/ttrpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Service is containerd's task service.
+type Service struct {
+	tell      tell
+	end       ending
+	namespace string
+	policy    Policy
+
+	mu    sync.Mutex
+	tasks map[string]*task // nil while one is being made
+}
+
+var _ taskapi.TTRPCTaskService = (*Service)(nil)
+
+func newService(t tell, end ending, namespace string, policy Policy) *Service {
+	return &Service{tell: t, end: end, namespace: namespace, policy: policy, tasks: map[string]*task{}}
+}
+
+// RegisterTTRPC implements the library's TTRPCService.
+func (s *Service) RegisterTTRPC(server *ttrpc.Server) error {
+	taskapi.RegisterTTRPCTaskService(server, s)
+	return nil
+}
+
+var empty = &emptypb.Empty{}
+
+// find gives a task.
+func (s *Service) find(id string) (*task, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tasks[id]; t != nil {
+		return t, nil
+	}
+	return nil, notFound("container not created")
+}
+
+// findProcess gives a process of a task.
+func (s *Service) findProcess(id, exec string) (*task, *process, error) {
+	t, err := s.find(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := t.process(exec)
+	return t, p, err
+}
+
+// State tells how a process is.
+func (s *Service) State(_ context.Context, r *taskapi.StateRequest) (*taskapi.StateResponse, error) {
+	t, p, err := s.findProcess(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	code, at := p.exit()
+	id := p.id
+	if id == "" {
+		id = t.id
+	}
+	return &taskapi.StateResponse{
+		ID: id, Bundle: t.bundle, Pid: p.pid(), Status: t.status(p),
+		Stdin: p.stdio.stdin, Stdout: p.stdio.stdout, Stderr: p.stdio.stderr, Terminal: p.stdio.terminal,
+		ExitStatus: code, ExitedAt: timestamppb.New(at),
+	}, nil
+}
+
+// Wait returns when a process has ended.
+func (s *Service) Wait(ctx context.Context, r *taskapi.WaitRequest) (*taskapi.WaitResponse, error) {
+	_, p, err := s.findProcess(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.wait(ctx); err != nil {
+		return nil, errgrpc.ToGRPC(err)
+	}
+	code, at := p.exit()
+	return &taskapi.WaitResponse{ExitStatus: code, ExitedAt: timestamppb.New(at)}, nil
+}
+
+// ResizePty sets the size of a terminal.
+func (s *Service) ResizePty(_ context.Context, r *taskapi.ResizePtyRequest) (*emptypb.Empty, error) {
+	_, p, err := s.findProcess(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	if open := p.open(); open != nil {
+		err = open.resize(r.Width, r.Height)
+	}
+	return empty, answer(err)
+}
+
+// CloseIO ends a process's standard input.
+func (s *Service) CloseIO(_ context.Context, r *taskapi.CloseIORequest) (*emptypb.Empty, error) {
+	_, p, err := s.findProcess(r.ID, r.ExecID)
+	if err != nil {
+		return nil, err
+	}
+	if open := p.open(); open != nil && r.Stdin {
+		open.closeInput()
+	}
+	return empty, nil
+}
+
+// Checkpoint is not supported.
+func (s *Service) Checkpoint(context.Context, *taskapi.CheckpointTaskRequest) (*emptypb.Empty, error) {
+	return nil, errNoCheckpoint
+}
+
+var errNoCheckpoint = errgrpc.ToGRPCf(errdefs.ErrNotImplemented,
+	"checkpoints are unsupported: a process that is restored would have the confinement that its image says")
+
+// Connect tells the process numbers of the shim and of a task.
+func (s *Service) Connect(_ context.Context, r *taskapi.ConnectRequest) (*taskapi.ConnectResponse, error) {
+	answer := &taskapi.ConnectResponse{ShimPid: uint32(os.Getpid())}
+	if t, err := s.find(r.ID); err == nil {
+		answer.TaskPid = t.init.pid()
+	}
+	return answer, nil
+}
+
+// Shutdown ends the shim when it has no tasks.
+func (s *Service) Shutdown(context.Context, *taskapi.ShutdownRequest) (*emptypb.Empty, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tasks) == 0 {
+		s.end.Shutdown()
+	}
+	return empty, nil
+}

@@ -1,0 +1,80 @@
+// Package shim is containerd's task service: what containerd asks of a runtime's
+// shim, done to bundles in this process, without a runtime's program.
+//
+// It is a second front to sandbox/runc beside safe-run-oci, and the only package
+// that speaks containerd's protocols. What a bundle may ask is not decided here:
+// whoever runs the service gives it a Policy.
+package shim
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/containerd/containerd/v2/pkg/namespaces"
+	containerdshim "github.com/containerd/containerd/v2/pkg/shim"
+	"github.com/containerd/containerd/v2/pkg/shutdown"
+	"github.com/containerd/containerd/v2/plugins"
+	"github.com/containerd/plugin"
+	"github.com/containerd/plugin/registry"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/spec"
+)
+
+// Ask is a container that containerd wants, as containerd wrote it.
+type Ask struct {
+	OCI *specs.Spec
+	// Bundle is the directory that relative paths of the spec are below.
+	Bundle  string
+	Options Options
+}
+
+// Policy says what becomes of it. nil holds the container to nothing: the spec
+// runs as it is.
+type Policy func(Ask) (*spec.Met, error)
+
+// Config is what makes a shim.
+type Config struct {
+	Name   string // of the runtime, such as io.containerd.saferun.v2
+	Policy Policy
+}
+
+// Run is the shim's command line: start, delete, -info, or the service itself.
+//
+// The library's reaper waits for any child, and would take the exit statuses
+// that libcontainer waits for: it is off, and each process is waited for by
+// whoever started it. All of them are children of this process, also those that
+// libcontainer starts (CLONE_PARENT), so that there is no need to be a subreaper.
+func Run(ctx context.Context, c Config) {
+	registry.Register(&plugin.Registration{
+		Type: plugins.TTRPCPlugin, ID: "task", Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
+		InitFn: func(in *plugin.InitContext) (any, error) { return c.service(in) },
+	})
+	containerdshim.RunShim(ctx, &manager{name: c.Name}, func(o *containerdshim.Config) {
+		o.NoReaper, o.NoSubreaper = true, true
+	})
+}
+
+// service makes the service of what the library has begun.
+func (c Config) service(in *plugin.InitContext) (*Service, error) {
+	publisher, err := in.GetByID(plugins.EventPlugin, "publisher")
+	if err != nil {
+		return nil, err
+	}
+	end, err := in.GetByID(plugins.InternalPlugin, "shutdown")
+	if err != nil {
+		return nil, err
+	}
+	namespace, err := namespaces.NamespaceRequired(in.Context)
+	if err != nil {
+		return nil, err
+	}
+	p, known := publisher.(containerdshim.Publisher)
+	sd, alike := end.(shutdown.Service)
+	if !known || !alike {
+		return nil, fmt.Errorf("containerd's library gave a %T and a %T", publisher, end)
+	}
+	runc.Prime()
+	return newService(newEvents(in.Context, p, sd), sd, namespace, c.Policy), nil
+}

@@ -1,0 +1,122 @@
+package shim
+
+import (
+	"sync"
+	"syscall"
+	"time"
+
+	tasktypes "github.com/containerd/containerd/api/types/task"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/spec"
+)
+
+// task is a container with its processes.
+type task struct {
+	id, bundle string
+	container  *runc.Bundle
+	met        *spec.Met // nil when no policy applies
+	init       *process
+
+	// life orders what is told of the first process: that it was started comes
+	// before that it ended.
+	life sync.Mutex
+
+	mu     sync.Mutex
+	execs  map[string]*process
+	paused bool
+	over   bool           // the first process has ended: no other is started
+	others sync.WaitGroup // execs whose end has not been told
+}
+
+func (t *task) process(exec string) (*process, error) {
+	if exec == "" {
+		return t.init, nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.execs[exec]; p != nil {
+		return p, nil
+	}
+	return nil, notFound("process does not exist %s", exec)
+}
+
+// status is that of a process; while a container is paused all of them are.
+func (t *task) status(p *process) tasktypes.Status {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.paused && p.status != tasktypes.Status_STOPPED {
+		return tasktypes.Status_PAUSED
+	}
+	return p.status
+}
+
+// add takes a further process, which is not started yet.
+func (t *task) add(p *process) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.execs[p.id] != nil {
+		return false
+	}
+	t.execs[p.id] = p
+	return true
+}
+
+func (t *task) remove(p *process) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.execs, p.id)
+}
+
+// begin says whether another process may be started; its end is waited for.
+func (t *task) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return false
+	}
+	t.others.Add(1)
+	return true
+}
+
+// watch waits for the first process, then for those beside it: their ends are
+// told before its own. With a pid namespace of its own the kernel has killed
+// them.
+func (t *task) watch(told func(code uint32, at time.Time)) {
+	code := t.init.started.Wait()
+	at := time.Now()
+	t.life.Lock()
+	defer t.life.Unlock()
+	t.mu.Lock()
+	t.over = true
+	t.mu.Unlock()
+	_ = t.container.KillRest()
+	t.others.Wait()
+	t.init.ended(code, at)
+	// Without it a clean-up after this shim tells of SIGKILL.
+	_ = record{int(t.init.pid()), code, at}.write(t.bundle)
+	told(code, at)
+	close(t.init.exited)
+}
+
+// signal sends a signal to the first process, or to all.
+func (t *task) signal(sig uint32, all bool) error {
+	if t.init.is(tasktypes.Status_STOPPED) {
+		return notFound("process already finished")
+	}
+	if all {
+		return signalled(t.container.SignalAll(syscall.Signal(sig)))
+	}
+	return signalled(t.container.Signal(syscall.Signal(sig)))
+}
+
+// meetExec holds a further process to what the first one was held to.
+func (t *task) meetExec(asked *specs.Process) (*specs.Process, error) {
+	if t.met == nil {
+		return asked, nil
+	}
+	return t.met.MeetExec(asked)
+}

@@ -1,0 +1,195 @@
+package predict
+
+import (
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// high is what an int argument may carry above what the kernel reads of it.
+const high = 1 << 32
+
+// calls are parts that a filter alone stops: one for each call.
+func calls(list ...call) []part {
+	var out []part
+	for _, c := range list {
+		out = append(out, part{calls: []call{c}})
+	}
+	return out
+}
+
+// one is an attack of one call.
+func one(c call, then ...layer) []part { return []part{{calls: []call{c}, then: then}} }
+
+// each is an attack of several calls, with the same layers after the filter.
+func each(list []call, then ...layer) []part {
+	parts := calls(list...)
+	for i := range parts {
+		parts[i].then = then
+	}
+	return parts
+}
+
+// only is an attack that needs no call that a filter would refuse.
+func only(then ...layer) []part { return []part{{then: then}} }
+
+func names(list ...string) []call {
+	var out []call
+	for _, name := range list {
+		out = append(out, sys(name))
+	}
+	return out
+}
+
+func socket(family, kind, protocol uint64) call { return sys("socket", family, kind, protocol) }
+
+// attacks are what the probe program asks the kernel for, in its order of parts,
+// and what the kernel asks after the filter, in its own.
+var attacks = map[string][]part{
+	"M01": one(sys("mount"), own("SYS_ADMIN")),
+	"M02": one(sys("mount"), own("SYS_ADMIN"), revealing),
+	// New hierarchies are made in the host's cgroup namespace only
+	// (cgroup1_get_tree() in kernel/cgroup/cgroup-v1.c).
+	"M03": one(sys("mount"), own("SYS_ADMIN"), ofNamespace(specs.CgroupNamespace, "EPERM")),
+	"M04": one(sys("mount"), own("SYS_ADMIN")),
+	"M05": each(names("fsopen", "open_tree"), own("SYS_ADMIN")),
+	"M06": each(names("move_mount", "mount_setattr", "pivot_root"), own("SYS_ADMIN")),
+	"M07": one(sys("chroot"), own("SYS_CHROOT")),
+	"M08": one(sys("setns"), own("SYS_ADMIN")),
+	"M09": one(sys("clone", 0x10000000|17), userNamespaces),
+	"M10": each([]call{
+		sys("unshare", 0x20000), sys("unshare", 0x40000000), sys("unshare", 0x20000000),
+		sys("unshare", 0x8000000), sys("unshare", 0x2000000), sys("unshare", 0x80),
+	}, own("SYS_ADMIN")),
+	"M11": one(sys("clone3")),
+	"M12": one(sys("umount2"), own("SYS_ADMIN")),
+	"M13": only(private),
+	"M14": only(noHostFiles),
+	"M15": only(launcher),
+	// The owner is asked before the mount is.
+	"M16": only(rootsFile, readOnlyMount(ProbePath)),
+	"M17": one(sys("open_by_handle_at"), hosts("DAC_READ_SEARCH")),
+
+	"K01": each(names("init_module", "finit_module", "delete_module"), hosts("SYS_MODULE")),
+	"K02": one(sys("kexec_load"), hosts("SYS_BOOT")),
+	"K03": one(sys("reboot"), own("SYS_BOOT")),
+	"K04": {
+		{calls: names("swapon"), then: []layer{hosts("SYS_ADMIN")}},
+		{calls: names("swapoff"), then: []layer{hosts("SYS_ADMIN")}},
+		{calls: names("acct"), then: []layer{hosts("SYS_PACCT")}},
+	},
+	"K05": one(sys("quotactl")),
+	"K06": one(sys("settimeofday"), hosts("SYS_TIME")),
+	"K07": one(sys("adjtimex")),
+	"K08": one(sys("syslog")),
+	"K09": {
+		{calls: names("iopl"), then: []layer{hosts("SYS_RAWIO")}},
+		{calls: names("ioperm"), then: []layer{hosts("SYS_RAWIO")}},
+		{calls: names("vhangup"), then: []layer{hosts("SYS_TTY_CONFIG")}},
+	},
+	"K10": one(sys("sethostname"), own("SYS_ADMIN")),
+	"K11": one(sys("fanotify_init")),
+
+	"X01": one(sys("bpf")),
+	"X02": one(sys("perf_event_open")),
+	"X03": one(sys("userfaultfd")),
+	"X04": one(sys("userfaultfd", 1)),
+	"X05": one(sys("io_uring_setup")),
+	"X06": one(sys("keyctl")),
+	"X07": calls(names("add_key", "request_key")...),
+	"X08": one(sys("ptrace")),
+	"X09": one(sys("process_vm_readv")),
+	"X10": calls(names("kcmp", "move_pages")...),
+	"X11": one(sys("pidfd_getfd")),
+	"X12": one(sys("memfd_create", 0, 0x10), memfdSysctl),
+	"X13": {
+		{then: []layer{noexecAt("/tmp")}}, {then: []layer{noexecAt("/dev/shm")}},
+		{then: []layer{noexecAt("/run")}}, {then: []layer{noexecAt("/var/tmp")}},
+	},
+	"X14": one(sys("mmap", 0, 4096, 7)),
+	"X15": calls(names("memfd_secret", "modify_ldt")...),
+	"X16": one(sys("personality", 0x0040000)),
+	"X17": one(sys("splice")),
+	"X18": {
+		{calls: names("sched_setscheduler"), then: []layer{hosts("SYS_NICE")}},
+		{calls: names("ioprio_set"), then: []layer{hosts("SYS_NICE")}},
+	},
+	"X19": one(sys("statmount")),
+
+	"A01": only(nativeOnly),
+	"A02": only(nativeOnly),
+	"A03": only(nativeOnly),
+	"A04": {
+		{calls: []call{socket(high|40, 1, 0)}},
+		{calls: []call{socket(2, high|3, high|1)}, then: []layer{own("NET_RAW")}},
+		{calls: []call{sys("socketpair", high|40, 1)}},
+		{calls: []call{sys("personality", high|0x0040000)}},
+		{calls: []call{sys("prctl", high|34)}},
+		{calls: []call{sys("fchmod", 3, high|0o4700)}},
+		{calls: []call{sys("ioctl", 3, high|0x5412)}},
+		{calls: []call{sys("ioctl", high-1, high|0x541c)}},
+	},
+	"A05": only(missing),
+	"A06": calls(sys("ioctl", 3, 0x5412), sys("ioctl", 3, high|0x5412)),
+	"A07": calls(sys("ioctl", high-1, 0x541c), sys("ioctl", high-1, high|0x541c)),
+
+	"N01": one(socket(38, 5, 0)),
+	"N02": one(socket(40, 1, 0)),
+	"N03": calls(socket(33, 2, 2), socket(21, 5, 0)),
+	"N04": calls(socket(15, 3, 2), socket(30, 5, 0), socket(29, 3, 1), socket(31, 3, 1), socket(43, 1, 0), socket(9, 5, 0)),
+	"N05": one(socket(44, 3, 0), own("NET_RAW")),
+	"N06": each([]call{socket(17, 3, 0), socket(2, 3, 1)}, own("NET_RAW")),
+	"N07": calls(socket(16, 3, 6), socket(16, 3, 12)),
+	"N08": one(socket(16, 3, 9)),
+	"N09": calls(socket(16, 3, 16), socket(16, 3, 4), socket(16, 2, 11)),
+	"N10": calls(socket(16, 3, 0), socket(16, 3, 15)),
+	"N11": {{calls: []call{socket(2, 1, 0), sys("bind")}, then: []layer{lowPort}}},
+	"N12": each([]call{socket(2, 2, 0), socket(10, 2, 0)}, noRoute),
+	"N13": only(ofNamespace(specs.NetworkNamespace)),
+	"N14": only(nonRoot, readOnlyPath("/proc/sys/net/ipv4/ip_forward")),
+
+	"F01": only(hidden("/proc/kcore"), rootsFile),
+	"F02": only(hidden("/proc/keys")),
+	"F03": only(hidden("/proc/timer_list"), rootsFile),
+	"F04": {
+		{then: []layer{hidden("/proc/kallsyms")}}, {then: []layer{hidden("/proc/key-users")}},
+		{then: []layer{hidden("/proc/config.gz")}}, {then: []layer{hidden("/proc/iomem"), rootsFile}},
+	},
+	"F05": only(hidden("/proc/interrupts")),
+	"F06": {
+		{then: []layer{hidden("/proc/slabinfo"), rootsFile}}, {then: []layer{hidden("/proc/vmallocinfo"), rootsFile}},
+		{then: []layer{hidden("/proc/pagetypeinfo"), rootsFile}},
+	},
+	"F07": {{then: []layer{hidden("/proc/kmsg"), rootsFile}}, {then: []layer{noDevice, rootsFile}}},
+	"F08": only(hidden("/sys/firmware")),
+	"F09": {{then: []layer{hidden("/sys/module")}}, {then: []layer{hidden("/sys/kernel/vmcoreinfo")}}},
+	"F10": only(rootsFile, readOnlyPath("/proc/sys/kernel/core_pattern")),
+	"F11": only(rootsFile, readOnlyPath("/proc/sys/vm/overcommit_memory")),
+	"F12": {
+		{then: []layer{rootsFile, readOnlyPath("/proc/sysrq-trigger")}},
+		{then: []layer{rootsFile, readOnlyPath("/proc/sys/fs/binfmt_misc/register")}},
+		{then: []layer{rootsFile, readOnlyMount("/sys/kernel/uevent_helper")}},
+	},
+	"F13": only(hostsWith("SYS_RESOURCE", "EACCES")),
+
+	"D01": one(sys("mknodat", 0, 0, 0o020600), hosts("MKNOD"), option("/tmp", "nodev", "EACCES")),
+	"D02": {
+		{calls: []call{sys("mknodat", 0, 0, 0o020600)}, then: []layer{deviceCgroup, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")}},
+		{calls: []call{sys("mknodat", 0, 0, 0o060600)}, then: []layer{deviceCgroup, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")}},
+	},
+	"D03": only(noDevice),
+
+	"P01": only(emptyBounding),
+	"P02": only(noNewPrivs),
+	"P03": one(sys("setuid"), own("SETUID")),
+	"P04": one(sys("fsetxattr"), own("SETFCAP")),
+	"P05": one(sys("chmod", 0, 0o4700), option("/tmp", "nosuid")),
+	"P06": only(mappedRoot),
+
+	"R01": only(pids),
+	"R02": only(memory),
+	"R03": only(tmpfsSize),
+	"R04": only(nofile),
+	"R05": only(cpu),
+	"R06": only(launcher),
+	"R07": one(sys("shmget")),
+	"R08": only(readOnlyRoot, nonRoot),
+}
