@@ -22,7 +22,7 @@ RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 ENDED  := echo "go test ended with $$?"
 REPORT := go run ./integration/report -again 2 -- go test -count=1 -tags '$(TAGS)' -timeout 20m
 
-.PHONY: build deps demo test test-root test-vm test-vagrant vm-kernels lint fuzz race bench soak conformance install generate clean
+.PHONY: build deps demo test test-root test-vm test-vagrant vm-kernels lint fuzz race bench bench-docs soak conformance install generate clean
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-run-image and safe-run-policy (no C), and safe-run-probe (only C)
 	integration/deps.sh build
@@ -76,11 +76,15 @@ race: ## the race detector, where it can run
 	integration/deps.sh build
 	go test -race -tags '$(TAGS)' $(RACE)
 
-bench: build ## launch time and memory beside libcontainer alone, runc, crun and bwrap; pulling beside skopeo and podman; what a system call costs
+bench: build ## time and memory beside libcontainer alone, runc, crun, bwrap, docker and podman; pulling beside skopeo and podman; what a system call costs
 	integration/deps.sh bench
 	go run ./integration/bench
 	go run ./integration/bench/pull
 	go run ./integration/bench/calls
+
+bench-docs: build ## the same with a pause before each run and the cost curve, written to docs/performance.md, .json and .svg
+	integration/deps.sh bench test
+	go run ./integration/bench -pause 50ms -curve -docs docs
 
 soak: build ## 1,000 detached containers at a time, 10,000 cycles of start and stop; takes a quarter of an hour
 	integration/deps.sh test

@@ -1,46 +1,58 @@
-// Command bench measures how long a container takes that runs nothing: safe-run
-// beside libcontainer alone with the same plan, and beside runc, crun and
-// bubblewrap where they are installed. All take turns in one run, so that what
-// else the machine does hits all alike; only the ratios mean anything.
+// Command bench measures safe-run beside libcontainer alone, runc, crun,
+// bubblewrap, docker and podman, as far as they are installed. In each round every
+// contestant of a scene runs once, in another order, so that what else the machine
+// does hits all alike; only the ratios mean anything.
 //
 // Run it from the top of the repository as root after make build:
 //
-//	go run ./integration/bench
+//	go run ./integration/bench [-rounds N] [-scenes REGEXP] [-pause 0s] [-curve] [-json FILE] [-docs DIR]
+//
+// It exits with 1 when a promise is broken.
 package main
 
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
+	"regexp"
 	"strings"
+	"time"
+
+	"github.com/safe-run/safe-run/integration/bench/result"
 )
 
-// What README promises.
-const (
-	maxRatio = 1.15     // of the launch, to libcontainer alone
-	maxStore = 0.003    // seconds that an image of the store adds to a launch from a directory
-	maxPeak  = 25 << 20 // bytes of the launcher's memory
-)
-
-// The measurement: rounds in which each command runs so many times.
-const (
-	rounds = 5
-	runs   = 15
-)
+// options are the flags.
+type options struct {
+	rounds     int
+	pause      time.Duration
+	scenes     *regexp.Regexp
+	curve      bool
+	json, docs string
+}
 
 func main() {
-	if err := bench(); err != nil {
+	var o options
+	only := flag.String("scenes", "", "measure the scenes whose names match")
+	flag.IntVar(&o.rounds, "rounds", 40, "how often each contestant runs")
+	flag.DurationVar(&o.pause, "pause", 0, "wait before each run: commands that come alone pay what others pay back to back only once")
+	flag.BoolVar(&o.curve, "curve", false, "also with 100, 500 and 1,000 containers running; takes minutes")
+	flag.StringVar(&o.json, "json", "", "write everything to this file")
+	flag.StringVar(&o.docs, "docs", "", "write performance.md, .json and .svg into this directory")
+	flag.Parse()
+	var err error
+	if o.scenes, err = regexp.Compile(*only); err == nil {
+		err = bench(o)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench() error {
+func bench(o options) (err error) {
 	if os.Getuid() != 0 {
 		return errors.New("run it as root")
 	}
@@ -51,99 +63,56 @@ func bench() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	bundle, err := makeBundle(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	w, err := newWorld(dir)
 	if err != nil {
 		return err
 	}
-	all, err := contestants(dir, bundle)
-	if err != nil {
-		return err
-	}
-	all = slices.DeleteFunc(all, func(c contestant) bool { return !c.works() })
-	if len(all) < 2 || all[0].name != safeRunName || all[1].name != bareName {
-		return errors.New("without safe-run and libcontainer alone there is nothing to compare")
-	}
-	times, err := measure(dir, all)
-	if err != nil {
-		return err
-	}
-	peak, err := peakMemory(all[0].args)
-	if err != nil {
-		return err
-	}
-	return judge(all, times, peak)
-}
-
-// measure runs hyperfine in rounds, each in another order, and gathers the times
-// in seconds by command.
-func measure(dir string, all []contestant) (map[string][]float64, error) {
-	times := map[string][]float64{}
-	for round := range rounds {
-		report := filepath.Join(dir, "report.json")
-		args := []string{"-N", "--style", "none", "--warmup", "2", "--runs", strconv.Itoa(runs), "--export-json", report}
-		for i := range all {
-			c := all[(i+round)%len(all)]
-			args = append(args, "--command-name", c.name, strings.Join(c.args, " "))
+	defer func() { err = errors.Join(err, w.close()) }()
+	run := &result.Run{Date: time.Now().UTC(), Rounds: o.rounds, Machine: w.machine()}
+	for _, make := range w.scenes(o) {
+		if !o.scenes.MatchString(make.name) {
+			continue
 		}
-		if out, err := exec.Command("hyperfine", args...).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("hyperfine: %w\n%s", err, out)
-		}
-		data, err := os.ReadFile(report)
+		s, err := make.measure(o)
 		if err != nil {
-			return nil, err
+			return fmt.Errorf("%s: %w", make.name, err)
 		}
-		var parsed struct {
-			Results []struct {
-				Command string
-				Times   []float64
-			}
-		}
-		if err := json.Unmarshal(data, &parsed); err != nil {
-			return nil, err
-		}
-		for _, result := range parsed.Results {
-			times[result.Command] = append(times[result.Command], result.Times...)
-		}
-		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
+		s.Judge()
+		s.Table(os.Stdout)
+		run.Scenes = append(run.Scenes, s)
 	}
-	return times, nil
-}
-
-// judge prints the table, and is an error when a promise is broken.
-func judge(all []contestant, times map[string][]float64, peak int64) error {
-	floor := median(times[bareName])
-	fmt.Printf("\n%-24s %9s %9s %9s   %s\n", "", "median", "fastest", "ratio", "what it does")
-	for _, c := range all {
-		t := times[c.name]
-		fmt.Printf("%-24s %6.1f ms %6.1f ms %9.2f   %s\n", c.name, 1000*median(t), 1000*slices.Min(t), median(t)/floor, c.what)
+	if err := o.write(run); err != nil {
+		return err
 	}
-	ratio := median(times[safeRunName]) / floor
-	fmt.Printf("\nlaunch: %.2f times libcontainer alone; promised: at most %.2f\n", ratio, maxRatio)
-	added := median(times[storeName]) - median(times[safeRunName])
-	fmt.Printf("an image of the store: %+.1f ms; promised: at most %.0f\n", 1000*added, 1000*maxStore)
-	fmt.Printf("peak memory of the launcher: %.1f MiB; promised: at most %d MiB\n", float64(peak)/(1<<20), maxPeak>>20)
-	if ratio > maxRatio || added > maxStore || peak > maxPeak {
-		return errors.New("a promise is broken")
+	if broken := run.Broken(); len(broken) > 0 {
+		return fmt.Errorf("promises are broken:\n  %s", strings.Join(broken, "\n  "))
 	}
 	return nil
 }
 
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
-}
-
-// peakMemory is the largest resident set of a command or any process that it
-// waited for, in bytes.
-func peakMemory(args []string) (int64, error) {
-	var peak int64
-	for range 5 {
-		cmd := exec.Command(args[0], args[1:]...)
-		if err := cmd.Run(); err != nil {
-			return 0, fmt.Errorf("%v: %w", args, err)
-		}
-		peak = max(peak, maxRSS(cmd.ProcessState))
+// write keeps what was found.
+func (o options) write(run *result.Run) error {
+	data, err := json.MarshalIndent(run, "", " ")
+	if err != nil {
+		return err
 	}
-	return peak, nil
+	if o.json != "" {
+		if err := os.WriteFile(o.json, append(data, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.docs == "" {
+		return nil
+	}
+	var page, plot strings.Builder
+	page.WriteString("# Performance\n\nWritten by `make bench-docs`. ![medians of each scene](performance.svg)\n\n")
+	run.Markdown(&page)
+	run.SVG(&plot)
+	return errors.Join(
+		os.MkdirAll(o.docs, 0o755),
+		os.WriteFile(filepath.Join(o.docs, "performance.md"), []byte(page.String()), 0o644),
+		os.WriteFile(filepath.Join(o.docs, "performance.svg"), []byte(plot.String()), 0o644),
+		os.WriteFile(filepath.Join(o.docs, "performance.json"), append(data, '\n'), 0o644),
+	)
 }

@@ -15,6 +15,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/integration/bench/dockerfilter"
 )
 
 // maxRatio is of an allowed call inside, to one under the least filter.
@@ -135,6 +140,25 @@ func contestants(dir string) ([]*contestant, error) {
 		return nil, err
 	}
 	return append(all, &contestant{name: "runc, Docker's filter", args: []string{"runc", "run", "--bundle", dir, "bench-calls"}}), nil
+}
+
+// dockerBundle makes the plan that safe-run would run the loop with a bundle,
+// with Docker's filter in the place of ours.
+func dockerBundle(safeRun, dir, root string) error {
+	plan, err := exec.Command(safeRun, "spec", "dir:"+root, "/loop").Output()
+	if err != nil {
+		return err
+	}
+	var oci specs.Spec
+	if err := json.Unmarshal(plan, &oci); err != nil {
+		return err
+	}
+	oci.Linux.Seccomp = dockerfilter.Filter()
+	data, err := json.Marshal(oci)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
 }
 
 func (c *contestant) run() (float64, error) {

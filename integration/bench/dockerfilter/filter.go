@@ -1,10 +1,8 @@
-package main
+// Package dockerfilter is the system call filter that Docker gives every
+// container, for what is compared with it.
+package dockerfilter
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -12,28 +10,9 @@ import (
 	"github.com/safe-run/safe-run/spec/seccomp"
 )
 
-// dockerBundle makes the plan that safe-run would run the loop with a bundle,
-// with Docker's filter in the place of ours.
-func dockerBundle(safeRun, dir, root string) error {
-	plan, err := exec.Command(safeRun, "spec", "dir:"+root, "/loop").Output()
-	if err != nil {
-		return err
-	}
-	var oci specs.Spec
-	if err := json.Unmarshal(plan, &oci); err != nil {
-		return err
-	}
-	oci.Linux.Seccomp = dockerFilter()
-	data, err := json.Marshal(oci)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644)
-}
-
-// dockerFilter is Docker's own: three architectures, and the arguments of three
+// Filter is Docker's own: three architectures, and the arguments of three
 // calls looked at.
-func dockerFilter() *specs.LinuxSeccomp {
+func Filter() *specs.LinuxSeccomp {
 	eperm := uint(1)
 	whole := slices.DeleteFunc(seccomp.DockerAllowed("amd64"), func(name string) bool { return seccomp.DockerRule(name) != "" })
 	out := &specs.LinuxSeccomp{
