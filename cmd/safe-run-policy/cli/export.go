@@ -23,7 +23,7 @@ type exportTarget struct {
 	noImage bool
 	// flags adds the target's own.
 	flags func(*pflag.FlagSet)
-	// export makes the files. It does no I/O.
+	// export makes the files.
 	export func(export.Input) (export.Result, error)
 	// stream puts several files into one, for standard output and for a single
 	// file; without it they need a directory.

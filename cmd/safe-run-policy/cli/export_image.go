@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/export"
@@ -45,6 +48,7 @@ func imageFacts(reference string) (export.Image, error) {
 	c := entry.Config
 	out.Config, out.User = true, numericUser(c.User, entry)
 	out.Entrypoint, out.Cmd, out.WorkingDir, out.Volumes = c.Entrypoint, c.Cmd, c.WorkingDir, c.Volumes
+	out.Health = imageHealth(c)
 	for _, text := range c.ExposedPorts {
 		number, protocol, _ := strings.Cut(text, "/")
 		if n, err := strconv.ParseUint(number, 10, 16); err == nil && n > 0 && (protocol == "tcp" || protocol == "udp") {
@@ -63,4 +67,41 @@ func numericUser(user string, entry *image.Entry) string {
 		return numbers
 	}
 	return user
+}
+
+// imageHealth is docker's HEALTHCHECK as a profile would say it; nothing where
+// there is none, or none that can be run.
+func imageHealth(c spec.ImageConfig) (out profiles.Health) {
+	h := c.Health
+	if h == nil || len(h.Test) < 2 {
+		return out
+	}
+	var test profiles.Command
+	var err error
+	switch {
+	case h.Test[0] == "CMD":
+		test, err = profiles.WordsCommand(h.Test[1:])
+	case h.Test[0] != "CMD-SHELL":
+		return out
+	case len(c.Shell) > 0:
+		test, err = profiles.WordsCommand(append(slices.Clone(c.Shell), h.Test[1]))
+	default:
+		test, err = profiles.ShellCommand(h.Test[1])
+	}
+	if err != nil {
+		return out
+	}
+	out.Test = &test
+	for _, t := range []struct {
+		from time.Duration
+		to   **profiles.Duration
+	}{{h.Interval, &out.Interval}, {h.Timeout, &out.Timeout}, {h.StartPeriod, &out.StartPeriod}, {h.StartInterval, &out.StartInterval}} {
+		if d := profiles.Duration(t.from); d > 0 && d <= profiles.MostHealthTime {
+			*t.to = &d
+		}
+	}
+	if n := int64(h.Retries); n > 0 && n <= profiles.MostRetries {
+		out.Retries = &n
+	}
+	return out
 }

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/pem"
 	"net/netip"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec/export"
 	"github.com/safe-run/safe-run/spec/export/kubernetes"
@@ -49,6 +52,7 @@ admission policies and what operators read beside them.`,
 		if o.Deny, err = parseCIDRs(deny); err != nil {
 			return export.Result{}, usage{err}
 		}
+		o.Keys = publicKeys(in.Profile.Image.Signatures)
 		return kubernetes.Export(in, o)
 	}
 	return t
@@ -81,4 +85,22 @@ func parseCIDRs(texts []string) ([]netip.Prefix, error) {
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// mostKey bounds a public key in PEM.
+const mostKey = 64 << 10
+
+// publicKeys reads the keys of a profile's signatures. One that cannot be read is
+// left out, and the export says what that means.
+func publicKeys(all []profiles.Signature) map[string]string {
+	out := map[string]string{}
+	for _, s := range all {
+		for _, path := range s.Keys {
+			data, err := policies.ReadBounded(path, mostKey)
+			if block, rest := pem.Decode(data); err == nil && block != nil && block.Type == "PUBLIC KEY" && len(bytes.TrimSpace(rest)) == 0 {
+				out[path] = string(pem.EncodeToMemory(block))
+			}
+		}
+	}
+	return out
 }

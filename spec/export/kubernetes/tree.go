@@ -9,8 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/safe-run/safe-run/spec/problem"
 )
 
 // object is a mapping in the order that a person reads it in.
@@ -32,8 +35,8 @@ type noted struct {
 	note  string
 }
 
-// template is text of Helm's, which stands as it is.
-type template string
+// chartValue is a value of a chart, by its name.
+type chartValue string
 
 // quantities is strings as a list.
 func stringList[T ~string](all []T) list {
@@ -166,6 +169,9 @@ func scalar(value any) (*yaml.Node, error) {
 	case int64:
 		n.Tag, n.Value = "!!int", strconv.FormatInt(v, 10)
 	case string:
+		if strings.ContainsAny(v, markBegin+markEnd) || !utf8.ValidString(v) {
+			return nil, problem.New("remove the character", "%q holds what no manifest can", clip(v))
+		}
 		n.Tag, n.Value, n.Style = "!!str", v, yaml.DoubleQuotedStyle
 		if bare.MatchString(v) && !slices.Contains(notText, strings.ToLower(v)) {
 			n.Style = 0
@@ -173,8 +179,8 @@ func scalar(value any) (*yaml.Node, error) {
 		if strings.Contains(v, "\n") && isPlainText(v) {
 			n.Style = yaml.LiteralStyle
 		}
-	case template:
-		n.Tag, n.Value = "!!str", string(v)
+	case chartValue:
+		n.Tag, n.Value = "!!str", markBegin+string(v)+markEnd
 	default:
 		return nil, fmt.Errorf("%T cannot be written, which is a mistake in safe-run", value)
 	}
