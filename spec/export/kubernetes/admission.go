@@ -29,13 +29,17 @@ func (x *exporter) admissionPolicy() object {
 	spec := object{}.
 		with("failurePolicy", "Fail").
 		with("matchConstraints", object{}.with("resourceRules", list{rule})).
-		with("matchConditions", list{object{}.with("name", "new-or-changed").
-			with("expression", "request.operation == 'CREATE' || object.spec != oldObject.spec")},
-			"what was there before can still be labelled and removed").
+		with("matchConditions", x.newOrChanged(), "what was there before can still be labelled and removed").
 		with("variables", list{object{}.with("name", "containers").with("expression", containersVariable)}).
 		with("validations", validations)
 	return head("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy").
 		with("metadata", object{}.with("name", x.policyName())).with("spec", spec)
+}
+
+// newOrChanged leaves alone what was there before, until its spec changes.
+func (x *exporter) newOrChanged() list {
+	return list{object{}.with("name", "new-or-changed").
+		with("expression", "request.operation == 'CREATE' || object.spec != oldObject.spec")}
 }
 
 // admissionBinding says where the policy holds.

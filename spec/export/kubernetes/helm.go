@@ -7,14 +7,11 @@ import (
 	"github.com/safe-run/safe-run/spec/export"
 )
 
-// values are the parts of a chart that whoever installs it may change. What makes
-// the pod safe is none of them.
-var values = []string{"image", "replicas", "resources"}
-
 // chartVersion is of the chart that is written; who publishes it numbers it.
 const chartVersion = "0.1.0"
 
-// helm is a chart: the manifests with the values taken out.
+// helm is a chart: the manifests with the values taken out that whoever installs
+// it may change. What makes the pod safe is none of them.
 func (x *exporter) helm(docs []document) ([]export.File, error) {
 	name := x.in.Name
 	chart := object{}.with("apiVersion", "v2").with("name", name).

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/safe-run/safe-run/profiles"
@@ -12,13 +13,18 @@ import (
 // reference is the name of an image as registries have it.
 var reference = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
+// transports are how images of this host are named; no cluster sees them.
+var transports = []string{"oci", "oci-archive", "docker-archive", "docker-daemon", "containers-storage", "containerd", "dir"}
+
 var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // image checks what the profile asks of images, as far as a name tells.
 func (x *exporter) image() error {
+	x.in.Image.Reference = strings.TrimPrefix(x.in.Image.Reference, "docker://")
 	i := x.in.Image
 	const hint = "push it to a registry that the cluster reaches, and name it there"
-	if !reference.MatchString(i.Reference) {
+	transport, _, _ := strings.Cut(i.Reference, ":")
+	if !reference.MatchString(i.Reference) || slices.Contains(transports, transport) {
 		return problem.New(hint, "%q is no image of a registry", clip(i.Reference))
 	}
 	if i.Digest != "" && !digest.MatchString(i.Digest) {

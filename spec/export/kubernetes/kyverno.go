@@ -15,6 +15,7 @@ func (x *exporter) kyvernoPolicy() object {
 	resources := object{}.with("kinds", list{"Pod"}).with("namespaces", list{x.o.Namespace}).with("operations", list{"CREATE", "UPDATE"})
 	rule := object{}.with("name", "profile").
 		with("match", object{}.with("any", list{object{}.with("resources", resources)})).
+		with("celPreconditions", x.newOrChanged()).
 		with("validate", object{}.with("failureAction", "Enforce").with("cel", cel))
 	metadata := object{}.with("name", x.policyName()).
 		with("annotations", object{}.with("pod-policies.kyverno.io/autogen-controllers", "none", "pods are what counts, whoever makes them"))
