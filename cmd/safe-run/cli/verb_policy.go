@@ -27,6 +27,11 @@ func (a *app) policyVerbs() []*cobra.Command {
 			"  safe-run audit --k8s deploy.yaml --fail-on high",
 		},
 		{
+			"doctor", "doctor [flags]", "look at this host: what weakens it, and the next step",
+			"look at the kernel, control groups, sysctls, ids, container runtimes and safe-run's own directories, and say what to do next.",
+			"  safe-run doctor --verbose",
+		},
+		{
 			"export", "export TARGET [flags] IMAGE", "write a profile as what others understand, and say what is lost",
 			"write a profile as what others understand, and list what the target cannot express, with what to do about it.",
 			"  safe-run export kubernetes --profile web -p 80 nginx:1.27 > app.yaml",
