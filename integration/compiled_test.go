@@ -2,16 +2,21 @@ package integration
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/safe-run/safe-run/integration/leaks"
-	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/runc"
 	filters "github.com/safe-run/safe-run/sandbox/runc/compiled"
 	"github.com/safe-run/safe-run/sandbox/trace"
 )
@@ -22,7 +27,7 @@ type filterStore string
 func newFilterStore(t *testing.T) filterStore {
 	t.Helper()
 	needRoot(t)
-	if err := os.MkdirAll(sandbox.FiltersDir, 0o700); err != nil {
+	if err := os.MkdirAll(runc.FiltersDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "filters")
@@ -36,7 +41,7 @@ func newFilterStore(t *testing.T) filterStore {
 func (s filterStore) launcher(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := launcher(t, args...)
-	cmd.Args = append([]string{"unshare", "-m", "sh", "-c", `mount --bind "$0" ` + sandbox.FiltersDir + ` && exec "$@"`, string(s), cmd.Path}, args...)
+	cmd.Args = append([]string{"unshare", "-m", "sh", "-c", `mount --bind "$0" ` + runc.FiltersDir + ` && exec "$@"`, string(s), cmd.Path}, args...)
 	path, err := exec.LookPath("unshare")
 	if err != nil {
 		t.Fatal(err)
@@ -200,4 +205,93 @@ func errFirst(errs ...error) error {
 		}
 	}
 	return nil
+}
+
+// strangeFilter has everything that a bundle's filter may have and ours has not:
+// several architectures, each action and operator, and flags.
+func strangeFilter() *specs.LinuxSeccomp {
+	code := uint(unix.EXDEV)
+	f := &specs.LinuxSeccomp{
+		DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchX86, specs.ArchX32},
+		Flags: []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagLog, specs.LinuxSeccompFlagSpecAllow},
+		Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"acct", "swapon", "no_such_call"}, Action: specs.ActErrno},
+			{Names: []string{"swapoff"}, Action: specs.ActErrno, ErrnoRet: &code},
+			{Names: []string{"bpf"}, Action: specs.ActKillProcess}, {Names: []string{"keyctl"}, Action: specs.ActKillThread},
+			{Names: []string{"add_key"}, Action: specs.ActTrap}, {Names: []string{"request_key"}, Action: specs.ActTrace, ErrnoRet: &code},
+			{Names: []string{"vhangup"}, Action: specs.ActTrace}, {Names: []string{"syslog"}, Action: specs.ActLog},
+			{Names: []string{"getpid"}, Action: specs.ActAllow},
+			{Names: []string{"personality"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{ // twice the same argument
+				{Index: 0, Value: 7, Op: specs.OpEqualTo}, {Index: 0, Value: 9, Op: specs.OpEqualTo},
+			}},
+			{Names: []string{"ptrace"}, Action: specs.ActErrno, Args: []specs.LinuxSeccompArg{
+				{Index: 0, Value: 7, Op: specs.OpEqualTo}, {Index: 1, Value: 1 << 33, Op: specs.OpGreaterThan},
+			}},
+		},
+	}
+	for i, op := range []specs.LinuxSeccompOperator{
+		specs.OpNotEqual, specs.OpLessThan, specs.OpLessEqual, specs.OpGreaterEqual, specs.OpGreaterThan, specs.OpMaskedEqual,
+	} {
+		for _, name := range []string{"quotactl", "kcmp", "process_vm_readv", "process_vm_writev", "move_pages", "mbind"} {
+			f.Syscalls = append(f.Syscalls, specs.LinuxSyscall{
+				Names: []string{name}, Action: specs.ActErrno,
+				Args: []specs.LinuxSeccompArg{{Index: uint(i) % 6, Value: 1<<40 + uint64(i), ValueTwo: 1 << 40, Op: op}},
+			})
+		}
+	}
+	return f
+}
+
+// TestFilterOfABundle: a bundle's filter is compiled once, too, whatever is in it,
+// and what is kept is what libcontainer makes of it.
+func TestFilterOfABundle(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("NOT CHECKED: that the filter of a bundle is compiled once: the test has the architectures of amd64")
+	}
+	s := newFilterStore(t)
+	wrapped := filepath.Join(t.TempDir(), "runtime")
+	script := fmt.Sprintf("#!/bin/sh\nexec unshare -m sh -c 'mount --bind %s %s && exec \"$0\" \"$@\"' %s \"$@\"\n", s, runc.FiltersDir, safeRunOCI(t))
+	if err := os.WriteFile(wrapped, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b := newBundle(t, wrapped)
+	b.oci.Linux.Seccomp = strangeFilter()
+	b.write(t, "sleep", "60")
+	run := func() []byte {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "pid")
+		b.must(t, "run", "--detach", "--pid-file", file, "c")
+		defer b.must(t, "delete", "--force", "c")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		filters, err := filtersOf(pid)
+		if err != nil || len(filters) == 0 {
+			t.Skipf("NOT CHECKED: which filter is loaded: %d, %v", len(filters), err)
+		}
+		return filters[len(filters)-1]
+	}
+	first := run()
+	path, kept := s.read(t)
+	replace := func(e filters.Entry) {
+		t.Helper()
+		if err := os.WriteFile(path, e.Encode(filepath.Base(path)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := bytes.Clone(kept.Question)
+	other[len(other)-16]++
+	replace(filters.Entry{Question: other, Program: marked})
+	if got := run(); !bytes.Equal(got, first) || !bytes.HasSuffix(got, kept.Program) {
+		t.Errorf("libcontainer makes %d bytes of it, and we %d", len(got), len(first))
+	}
+	replace(filters.Entry{Question: kept.Question, Program: marked})
+	if got := run(); !bytes.HasSuffix(got, marked) {
+		t.Errorf("what is kept is not loaded: %d bytes are", len(got))
+	}
 }

@@ -75,10 +75,6 @@ type Cmd struct {
 	starved   atomic.Bool  // killed on the first out-of-memory event
 }
 
-// FiltersDir keeps compiled system call filters. All of it may be removed at any
-// time.
-const FiltersDir = "/var/lib/safe-run/filters"
-
 // Start makes the sandbox and runs its first process. When it fails nothing is
 // left; Close must be called all the same, to give the lease back.
 func (c *Cmd) Start(ctx context.Context) error {
@@ -125,7 +121,6 @@ func (c *Cmd) create(context.Context) error {
 		OCI:     oci,
 		Systemd: c.Driver == "systemd",
 		Files:   c.Sockets,
-		Filters: FiltersDir,
 		Sysctls: c.Plan.Namespaced,
 	}
 	if err := c.connectService(&cfg); err != nil {

@@ -16,6 +16,8 @@ import (
 	"github.com/opencontainers/runc/libcontainer"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // libcontainer's own constructor
 	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 )
 
 // WardenName is the argv[0] that makes the binary a warden.
@@ -47,7 +49,7 @@ func init() {
 	// the one that libcontainer set it for. From here on libcontainer keeps
 	// it across the change of user.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
-	givenFilter()
+	compiled.Given()
 	libcontainer.Init() // never returns
 }
 

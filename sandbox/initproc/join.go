@@ -10,10 +10,6 @@ import (
 	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 )
 
-// pidfdSocket is the environment variable that names the descriptor which
-// libcontainer's init is given with Process.PidfdSocket.
-const pidfdSocket = "_LIBCONTAINER_PIDFD_SOCK"
-
 // introduce is what a further process of a container does first, when it is in
 // the namespaces and is still ours: it hands a pidfd of itself to whoever
 // started it and waits for leave to go on. That one looks whether the
@@ -22,7 +18,7 @@ const pidfdSocket = "_LIBCONTAINER_PIDFD_SOCK"
 //
 // A socket of another kind is libcontainer's own --pidfd-socket, and left to it.
 func introduce() error {
-	socket, err := strconv.Atoi(os.Getenv(pidfdSocket))
+	socket, err := strconv.Atoi(os.Getenv(compiled.PidfdSocket))
 	if err != nil {
 		return nil
 	}
@@ -31,7 +27,7 @@ func introduce() error {
 		return nil
 	}
 	defer unix.Close(socket)
-	os.Unsetenv(pidfdSocket)
+	os.Unsetenv(compiled.PidfdSocket)
 	self, err := unix.PidfdOpen(os.Getpid(), 0)
 	if err != nil {
 		return os.NewSyscallError("pidfd_open", err)
@@ -51,29 +47,9 @@ func introduce() error {
 		}
 		if messages, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(messages) == 1 {
 			if fds, err := unix.ParseUnixRights(&messages[0]); err == nil && len(fds) == 1 {
-				takeFilter(fds[0])
+				compiled.Take(fds[0])
 			}
 		}
 		return nil
-	}
-}
-
-// givenFilter is what the first process of a container does first: it takes the
-// compiled filter that came in the place of libcontainer's --pidfd-socket, if
-// one did.
-func givenFilter() {
-	fd, err := strconv.Atoi(os.Getenv(pidfdSocket))
-	if err == nil && compiled.IsSealed(fd) {
-		os.Unsetenv(pidfdSocket)
-		takeFilter(fd)
-	}
-}
-
-// takeFilter keeps a compiled filter for libcontainer, which will ask for it.
-// Without it, libcontainer compiles.
-func takeFilter(fd int) {
-	defer unix.Close(fd)
-	if entry, err := compiled.Unseal(fd); err == nil {
-		compiled.Answer(entry)
 	}
 }

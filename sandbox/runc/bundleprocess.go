@@ -67,6 +67,11 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 	if err := b.streams(started, o); err != nil {
 		return nil, err
 	}
+	if o.Pidfd == nil { // whose place the compiled filter takes
+		filter := remembering(config.Seccomp, FiltersDir)
+		defer filter.close()
+		process.PidfdSocket = filter.ready()
+	}
 	err = b.container.Start(process)
 	closeChildEnds(process, o)
 	if err != nil {

@@ -41,9 +41,6 @@ type Config struct {
 	Rootfs string
 	// OCI is the plan's spec; root.path is replaced by Rootfs.
 	OCI *specs.Spec
-	// Filters is the directory that keeps compiled system call filters; empty:
-	// they are compiled each time.
-	Filters string
 	// Sysctls are written inside the container's namespaces, while the first
 	// process waits.
 	Sysctls map[string]string
@@ -73,12 +70,12 @@ type Container struct {
 // namespace the container starts from, and returns an *ExecError when the
 // program itself cannot be run.
 func Create(cfg Config) (*Container, error) {
-	filter := remembering(cfg) // beside what follows
-	defer filter.close()
 	config, err := convert(cfg)
 	if err != nil {
 		return nil, err
 	}
+	filter := remembering(config.Seccomp, FiltersDir) // beside what follows
+	defer filter.close()
 	if err := killForeign(config.Seccomp); err != nil {
 		return nil, err
 	}
@@ -94,7 +91,7 @@ func Create(cfg Config) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create: %w", err)
 	}
-	process.PidfdSocket = filter.ready(cfg.State) // initproc takes it out of the way
+	process.PidfdSocket = filter.ready() // initproc takes it out of the way
 	if err := container.Start(process); err != nil {
 		return nil, errors.Join(execError(err, cfg.OCI.Process.Args), ignoreMissing(container.Destroy()))
 	}

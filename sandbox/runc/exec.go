@@ -81,7 +81,9 @@ func (l *Live) start(joined *Joined, j Join) error {
 	}
 	process.Init, process.PidfdSocket = false, os.NewFile(uintptr(fds[1]), "join")
 	met := make(chan error, 1)
-	go func() { met <- l.meet(fds[0], j.Met) }()
+	filter := remembering(config.Seccomp, FiltersDir)
+	defer filter.close()
+	go func() { met <- l.meet(fds[0], j.Met, filter) }()
 	err = l.container.Start(process)
 	process.PidfdSocket.Close()
 	// Of two reasons the one that came first.
@@ -107,7 +109,7 @@ var errNobody = errors.New("the process did not start")
 // The process joined what /proc/PID/ns named. If the first process has the
 // number still, it had it then, and the namespaces are the container's. If not,
 // they may be anybody's, and nothing is run in them.
-func (l *Live) meet(socket int, met func(*os.File) error) error {
+func (l *Live) meet(socket int, met func(*os.File) error, filter *memory) error {
 	defer unix.Close(socket)
 	oob := make([]byte, unix.CmsgSpace(4))
 	var oobn int
@@ -126,11 +128,11 @@ func (l *Live) meet(socket int, met func(*os.File) error) error {
 	if err != nil || len(messages) != 1 {
 		return errNobody
 	}
-	rights, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(rights) != 1 {
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
 		return errNobody
 	}
-	pidfd := os.NewFile(uintptr(rights[0]), "joined")
+	pidfd := os.NewFile(uintptr(fds[0]), "joined")
 	defer pidfd.Close()
 	if !l.Alive() {
 		return ErrGone
@@ -140,12 +142,11 @@ func (l *Live) meet(socket int, met func(*os.File) error) error {
 			return err
 		}
 	}
-	var filter []byte
-	if sealed := noted(l.state); sealed != nil {
-		defer sealed.Close()
-		filter = unix.UnixRights(int(sealed.Fd()))
+	var rights []byte
+	if file := filter.ready(); file != nil {
+		rights = unix.UnixRights(int(file.Fd()))
 	}
-	return os.NewSyscallError("sendmsg", unix.Sendmsg(socket, []byte{1}, filter, nil, 0))
+	return os.NewSyscallError("sendmsg", unix.Sendmsg(socket, []byte{1}, rights, nil, 0))
 }
 
 // joinError explains why a process could not be started.

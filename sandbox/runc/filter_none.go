@@ -5,6 +5,7 @@ package runc
 import (
 	"errors"
 
+	"github.com/opencontainers/runc/libcontainer/configs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/safe-run/safe-run/sandbox/runc/compiled"
@@ -12,7 +13,7 @@ import (
 	"github.com/safe-run/safe-run/spec/seccomp"
 )
 
-func entryOf(*specs.LinuxSeccomp) (compiled.Entry, error) {
+func entryOf(*configs.Seccomp) (compiled.Entry, error) {
 	return compiled.Entry{}, errors.New("built without libseccomp")
 }
 

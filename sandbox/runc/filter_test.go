@@ -52,7 +52,7 @@ func TestCompileFilter(t *testing.T) {
 	}
 }
 
-// BenchmarkCompileFilter is what libcontainer's init spends at each launch.
+// BenchmarkCompileFilter is what the first launch of a filter spends.
 func BenchmarkCompileFilter(b *testing.B) {
 	oci := rendered(b, "amd64")
 	for b.Loop() {

@@ -23,7 +23,6 @@ type Live struct {
 	pid       int
 	pidfd     int
 	cgroups   map[string]string // the paths of its control group, by hierarchy
-	state     string            // the directory of libcontainer's state
 }
 
 // OpenLive finds a running container by what libcontainer wrote into dir, the
@@ -40,7 +39,7 @@ func OpenLive(dir, id string) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{container: container, pid: state.InitProcessPid, cgroups: state.CgroupPaths, state: dir}
+	l := &Live{container: container, pid: state.InitProcessPid, cgroups: state.CgroupPaths}
 	if l.pidfd, err = unix.PidfdOpen(l.pid, 0); err != nil {
 		return nil, ErrGone
 	}

@@ -2,35 +2,39 @@ package runc
 
 import (
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runc/libcontainer/configs"
 
 	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 )
 
-// memory is a filter that was compiled once and kept, for init to load.
-// Nothing that fails here fails a launch: then init compiles, as it does when
-// what it is given was made of something else than what it is asked for.
+// FiltersDir keeps compiled system call filters. All of it may be removed at any
+// time.
+const FiltersDir = "/var/lib/safe-run/filters"
+
+// memory is a filter that was compiled once and kept, for init to load. Nothing
+// that fails here fails a launch: then init compiles, as it does when what it is
+// given was made of something else than what it is asked for.
 type memory struct {
 	found sync.WaitGroup
 	file  *os.File // sealed; nil where there is none
-	path  string   // where it is kept
 }
 
-// remembering begins to look for the compiled form of a container's filter, and
+// remembering begins to look in dir for the compiled form of a filter, and
 // compiles it when it was never kept.
-func remembering(cfg Config) *memory {
+func remembering(filter *configs.Seccomp, dir string) *memory {
 	m := &memory{}
-	if cfg.OCI.Linux != nil && cfg.OCI.Linux.Seccomp != nil && cfg.Filters != "" {
-		m.found.Go(func() { m.look(cfg.OCI.Linux.Seccomp, compiled.Store{Dir: cfg.Filters}) })
+	if filter == nil {
+		return m
 	}
+	content := *filter
+	content.ListenerPath, content.ListenerMetadata = "", "" // no part of the program
+	m.found.Go(func() { m.look(&content, compiled.Store{Dir: dir}) })
 	return m
 }
 
-func (m *memory) look(filter *specs.LinuxSeccomp, store compiled.Store) {
+func (m *memory) look(filter *configs.Seccomp, store compiled.Store) {
 	key, err := compiled.Key(filter)
 	if err != nil {
 		return
@@ -44,44 +48,20 @@ func (m *memory) look(filter *specs.LinuxSeccomp, store compiled.Store) {
 		encoded = entry.Encode(key)
 		_ = store.Save(key, encoded) // or the next launch compiles again
 	}
-	if m.file, err = compiled.Sealed(encoded); err == nil {
-		m.path = filepath.Join(store.Dir, key)
+	if file, err := compiled.Sealed(encoded); err == nil {
+		m.file = file
 	}
 }
 
-// noteFilter is the file beside libcontainer's state that says where the compiled
-// filter is kept, for those who join the container.
-const noteFilter = "filter"
-
-// ready gives the filter; nil when there is none.
-func (m *memory) ready(state string) *os.File {
+// ready gives the filter; nil when there is none. It is closed by close.
+func (m *memory) ready() *os.File {
 	m.found.Wait()
-	if m.file != nil {
-		_ = os.WriteFile(filepath.Join(state, noteFilter), []byte(m.path), 0o600)
-	}
 	return m.file
 }
 
 func (m *memory) close() {
 	m.found.Wait()
-	m.file.Close()
-}
-
-// noted gives the compiled filter of a running container, sealed; nil when there
-// is none.
-func noted(state string) *os.File {
-	path, err := os.ReadFile(filepath.Join(state, noteFilter))
-	if err != nil {
-		return nil
+	if m.file != nil {
+		m.file.Close()
 	}
-	dir, key := filepath.Split(strings.TrimSpace(string(path)))
-	encoded, err := compiled.Store{Dir: filepath.Clean(dir)}.Load(key)
-	if err != nil {
-		return nil
-	}
-	sealed, err := compiled.Sealed(encoded)
-	if err != nil {
-		return nil
-	}
-	return sealed
 }

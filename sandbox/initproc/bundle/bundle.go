@@ -11,10 +11,13 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // libcontainer's own constructor
+
+	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 )
 
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == "init" && os.Getenv("_LIBCONTAINER_INITPIPE") != "" {
+		compiled.Given()
 		libcontainer.Init() // never returns
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"runtime"
 
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,12 +34,10 @@ func maker() (string, error) {
 	return fmt.Sprintf("1 %s %s %d %d.%d\n", runtime.GOARCH, library(), stat.Size, stat.Mtim.Sec, stat.Mtim.Nsec), nil
 }
 
-// Key names the entry of a filter: a hash of its content and of what compiles
-// it. Where the filter reports to has no part in it.
-func Key(filter *specs.LinuxSeccomp) (string, error) {
-	content := *filter
-	content.ListenerPath, content.ListenerMetadata = "", ""
-	text, err := json.Marshal(content)
+// Key names the entry of a filter: a hash of its content, as JSON, and of what
+// compiles it.
+func Key(filter any) (string, error) {
+	text, err := json.Marshal(filter)
 	if err != nil {
 		return "", err
 	}
