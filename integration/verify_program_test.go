@@ -1,0 +1,78 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestBatteryArguments: what cannot be read is refused before anything is tried.
+func TestBatteryArguments(t *testing.T) {
+	needRoot(t)
+	for _, args := range [][]string{
+		nil, {"attack"}, {"run", "--only"}, {"run", "--marker", "EPERM"}, {"run", "--marker", "0"}, {"list", "--only", "M01"},
+		{"run", "--limits", "memory=much"}, {"run", "--limits", "memory=-1"}, {"run", "--limits", "pids=1x"}, {"run", "--limits", "nonsense=1"},
+		{"run", "--limits", "memory=99999999999999999999999"}, {"run", "--limits", "tmpfs=/tmp"}, {"run", "--limits", "tmpfs=/tmp:1"},
+		{"run", "--limits", "tmpfs=tmp:1:1"}, {"run", "--limits", "tmpfs=/" + strings.Repeat("a", 300) + ":1:1"},
+		{"run", "--limits", "@/proc/self/nx"}, {"run", "--limits", strings.Repeat("pids=1,", 400)},
+	} {
+		cmd := exec.Command(probeProgram(t), args...)
+		out, err := cmd.Output()
+		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 2 || len(out) > 0 {
+			t.Errorf("%q: %v, exit code %d, wrote %q", args, err, cmd.ProcessState.ExitCode(), out)
+		}
+	}
+}
+
+// TestBatteryMarker: the error that a filter was told to give is told from the
+// kernel's own.
+func TestBatteryMarker(t *testing.T) {
+	needRoot(t)
+	_, lines := attacked(t, nil, "--only", "M01,M11,R08", "--marker", "38") // ENOSYS
+	want := map[string]bool{"M01": false, "M11": true, "R08": false}
+	for _, line := range lines {
+		if marked, asked := want[line.ID]; asked && line.Marker != marked {
+			t.Errorf("%s %s: marker is %v", line.ID, line.Errno, line.Marker)
+		}
+	}
+	if len(lines) != len(want)+2 {
+		t.Errorf("%d lines, want three between the facts and the end", len(lines))
+	}
+}
+
+// TestBatteryHostileNames: what a container can choose is data in a report, and
+// nothing else.
+func TestBatteryHostileNames(t *testing.T) {
+	needRoot(t)
+	name := "/a\"},{\\é"
+	host := t.TempDir()
+	if err := os.Chmod(host, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	_, lines := attacked(t, []string{"-v", host + ":" + name}, "--only", "M14")
+	i := slices.IndexFunc(lines, func(l probeLine) bool { return l.ID == "M14" })
+	if i < 0 {
+		t.Fatalf("no line of M14: %+v", lines)
+	}
+	if lines[i].Verdict != "allowed" || !strings.Contains(lines[i].Detail, "/a\"},{\\134") || !strings.Contains(lines[i].Detail, filepath.Base(host)) {
+		t.Errorf("a writable directory of the host is %s: %q", lines[i].Verdict, lines[i].Detail)
+	}
+}
+
+// TestBatteryOutput: whoever does not read ends the run, which leaves nothing.
+func TestBatteryOutput(t *testing.T) {
+	needRoot(t)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skipf("NOT CHECKED: output that is lost: %v", err)
+	}
+	defer full.Close()
+	cmd := exec.Command(probeProgram(t), "list")
+	cmd.Stdout = full
+	if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("a list that nobody gets: %v, want exit code 3", err)
+	}
+}
