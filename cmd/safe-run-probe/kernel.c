@@ -138,6 +138,10 @@ static void watch_all(const struct check *c)
 {
 	(void)c;
 	long fd = syscall(SYS_fanotify_init, 0x201U, O_RDONLY);
+	if (fd < 0 && errno == EMFILE) {
+		say_blocked(errno, "no more groups: user.max_fanotify_groups");
+		return;
+	}
 	if (!judge_real(fd, OPTIONAL, "fanotify_init"))
 		return;
 	close((int)fd);

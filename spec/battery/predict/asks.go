@@ -212,20 +212,14 @@ func noRoute(s *scene) []battery.Stop {
 	return stop(battery.Network, "ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL")
 }
 
-// memfdSysctl: vm.memfd_noexec=2 of the pid namespace.
-func memfdSysctl(s *scene) []battery.Stop {
-	if s.plan.OCI.Linux.Sysctl["vm.memfd_noexec"] != "2" {
-		return nil
+// inside is a sysctl that the sandbox writes in the container's own namespaces.
+func inside(key string, errnos ...string) layer {
+	return func(s *scene) []battery.Stop {
+		if s.plan.Namespaced[key] == "" {
+			return nil
+		}
+		return stop(battery.Sysctls, errnos...)
 	}
-	return stop(battery.Sysctls, "EACCES")
-}
-
-// userNamespaces: user.max_user_namespaces=0 of the user namespace.
-func userNamespaces(s *scene) []battery.Stop {
-	if s.plan.OCI.Linux.Sysctl["user.max_user_namespaces"] != "0" {
-		return nil
-	}
-	return stop(battery.Sysctls, "ENOSPC")
 }
 
 func deviceCgroup(s *scene) []battery.Stop {

@@ -54,11 +54,11 @@ var attacks = map[string][]part{
 	"M06": each(names("move_mount", "mount_setattr", "pivot_root"), own("SYS_ADMIN")),
 	"M07": one(sys("chroot"), own("SYS_CHROOT")),
 	"M08": one(sys("setns"), own("SYS_ADMIN")),
-	"M09": one(sys("clone", 0x10000000|17), userNamespaces),
+	"M09": one(sys("clone", 0x10000000|17), inside("user.max_user_namespaces", "ENOSPC")),
 	"M10": each([]call{
 		sys("unshare", 0x20000), sys("unshare", 0x40000000), sys("unshare", 0x20000000),
 		sys("unshare", 0x8000000), sys("unshare", 0x2000000), sys("unshare", 0x80),
-	}, own("SYS_ADMIN")),
+	}, own("SYS_ADMIN"), inside("user.max_mnt_namespaces", "ENOSPC")),
 	"M11": one(sys("clone3")),
 	"M12": one(sys("umount2"), own("SYS_ADMIN")),
 	"M13": only(private),
@@ -86,7 +86,7 @@ var attacks = map[string][]part{
 		{calls: names("vhangup"), then: []layer{hosts("SYS_TTY_CONFIG")}},
 	},
 	"K10": one(sys("sethostname"), own("SYS_ADMIN")),
-	"K11": one(sys("fanotify_init")),
+	"K11": one(sys("fanotify_init"), inside("user.max_fanotify_groups", "EMFILE")),
 
 	"X01": one(sys("bpf")),
 	"X02": one(sys("perf_event_open")),
@@ -99,7 +99,7 @@ var attacks = map[string][]part{
 	"X09": one(sys("process_vm_readv")),
 	"X10": calls(names("kcmp", "move_pages")...),
 	"X11": one(sys("pidfd_getfd")),
-	"X12": one(sys("memfd_create", 0, 0x10), memfdSysctl),
+	"X12": one(sys("memfd_create", 0, 0x10), inside("vm.memfd_noexec", "EACCES")),
 	"X13": {
 		{then: []layer{noexecAt("/tmp")}}, {then: []layer{noexecAt("/dev/shm")}},
 		{then: []layer{noexecAt("/run")}}, {then: []layer{noexecAt("/var/tmp")}},

@@ -3,6 +3,7 @@ package predict
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -126,7 +127,7 @@ var removals = map[battery.Layer]func(*spec.Plan){
 	battery.UserNS:       hostUsers,
 	battery.Cgroup:       noLimits,
 	battery.Rlimits:      func(p *spec.Plan) { p.OCI.Process.Rlimits = nil },
-	battery.Sysctls:      func(p *spec.Plan) { p.OCI.Linux.Sysctl = nil },
+	battery.Sysctls:      func(p *spec.Plan) { p.OCI.Linux.Sysctl, p.Namespaced = nil, nil },
 }
 
 // allCapabilities gives those that are the user namespace's alone: what the
@@ -170,6 +171,8 @@ func hostUsers(p *spec.Plan) {
 	l.UIDMappings, l.GIDMappings = nil, nil
 	l.Namespaces = slices.DeleteFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 	p.Rootfs.IDMap = false
+	// Without it they would be the host's.
+	maps.DeleteFunc(p.Namespaced, func(key, _ string) bool { return strings.HasPrefix(key, "user.") })
 	for i := range p.OCI.Mounts {
 		m := &p.OCI.Mounts[i]
 		m.UIDMappings, m.GIDMappings = nil, nil

@@ -36,7 +36,7 @@ func has(p *spec.Plan, layer battery.Layer) bool {
 	case battery.NonRoot:
 		return p.OCI.Process.User.UID != 0
 	case battery.Sysctls:
-		return len(l.Sysctl) > 0
+		return len(l.Sysctl)+len(p.Namespaced) > 0
 	case battery.LSM:
 		return p.OCI.Process.ApparmorProfile != "" || p.OCI.Process.SelinuxLabel != ""
 	case battery.Devices:
