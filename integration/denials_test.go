@@ -94,6 +94,7 @@ func TestDenialsExplained(t *testing.T) {
 		{"call ioctl 0 0x5412 0", "request TIOCSTI"}, {"call ioctl 0 0x541c 0", "request TIOCLINUX"}, {"call ioctl 0 0x5423 0", "request TIOCSETD"},
 		{"userns", "flag CLONE_NEWUSER"}, {"call clone 0x20000 0 0 0 0", "flag CLONE_NEWNS"}, {"call clone 0x40000000 0 0 0 0", "flag CLONE_NEWNET"},
 		{"setuid /tmp", "mode 04700"}, {"mknod /tmp/n", ""}, {"call vhangup", ""},
+		{"socket AF_UNIX 4 0", "family AF_UNIX type SOCK_RDM protocol 0"}, {"call prctl 35 0 0 0 0", "option PR_SET_MM"}, {"call prctl 99 0 0 0 0", "option 99"},
 	} {
 		t.Run(c.words, func(t *testing.T) {
 			words := strings.Fields(c.words)

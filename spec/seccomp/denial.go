@@ -51,6 +51,7 @@ func riskOf(name string) string {
 var byArguments = map[string]func(d *event.Denial, args [6]uint64) bool{
 	"socket":     deniedSocket,
 	"socketpair": deniedPair,
+	"prctl":      deniedOption,
 	"clone":      deniedClone,
 	"ioctl":      deniedIoctl,
 	"chmod":      deniedMode(1), "fchmod": deniedMode(1), "creat": deniedMode(1), "fchmodat": deniedMode(2), "fchmodat2": deniedMode(2),
@@ -76,6 +77,9 @@ func deniedSocket(d *event.Denial, args [6]uint64) bool {
 	family := uint32(args[0])
 	name, known := familyName(family)
 	d.Arguments = []string{"family " + name}
+	if d.Errno != errnoName(eafnosupport) && known {
+		return deniedSocketType(d, args)
+	}
 	if !known {
 		d.Severity, d.Instead = event.Low, "there is no such address family"
 		return true

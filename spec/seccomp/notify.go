@@ -55,6 +55,13 @@ func Notified(filter *specs.LinuxSeccomp) (*specs.LinuxSeccomp, Answers) {
 			answers.add(arch, name, refusal{rule.Args, code}, other)
 		}
 	}
+	for _, name := range []string{"prctl", "socket"} {
+		for _, args := range unlisted(filter, name) {
+			if answers.add(arch, name, refusal{args, other}, other) {
+				out.Syscalls = append(out.Syscalls, specs.LinuxSyscall{Names: []string{name}, Action: specs.ActNotify, Args: args})
+			}
+		}
+	}
 	var rest []string
 	for _, name := range Names() {
 		if _, silent := Unfilterable(name); silent || mentioned[name] {

@@ -4,6 +4,7 @@ package seccomp_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -22,6 +23,7 @@ const (
 // reporting is a filter that reports, with what is answered to it.
 type reporting struct {
 	*filter
+	arch    string
 	answers seccomp.Answers
 }
 
@@ -33,7 +35,7 @@ func newReporting(t *testing.T, p seccomp.Policy) reporting {
 	if oci.Syscalls[len(oci.Syscalls)-1].Action == notified.Syscalls[len(notified.Syscalls)-1].Action {
 		t.Fatal("the filter itself was changed, or nothing reports")
 	}
-	return reporting{compiled(t, p, notified), answers}
+	return reporting{compiled(t, p, notified), p.Arch, answers}
 }
 
 // check: what the policy allows is allowed, what kills kills, and what it
@@ -99,6 +101,46 @@ func TestReportingFilterAtRandom(t *testing.T) {
 	}
 }
 
+// TestUnlistedAreReported: operations of prctl and types and protocols of sockets
+// are reported when they are on no list, and only then.
+func TestUnlistedAreReported(t *testing.T) {
+	for name, p := range policies() {
+		r := newReporting(t, p)
+		t.Run(name, func(t *testing.T) {
+			for _, call := range unlistedCalls(r) {
+				own, err := r.own.run(call)
+				must(t, err)
+				if allowed := model(r.policy, call) == retAllow; allowed == (own == retNotify) || !allowed && own != retNotify {
+					t.Fatalf("%s %#x: the filter gives %#x, and the model allows it: %v", call.name, call.args, own, allowed)
+				}
+			}
+		})
+	}
+}
+
+// unlistedCalls are the calls that lists judge, with every value in their bounds,
+// and some of them with bits that the kernel does not look at.
+func unlistedCalls(r reporting) (out []call) {
+	arch := r.arch
+	prctl, _ := seccomp.Number(arch, "prctl")
+	socket, _ := seccomp.Number(arch, "socket")
+	for option := range uint64(128) {
+		for _, high := range []uint64{0, 1 << 32, 1 << 63} {
+			out = append(out, call{arch: r.native, nr: uint32(prctl), name: "prctl", args: [6]uint64{option | high}})
+		}
+	}
+	for _, family := range []uint64{1, 2, 10, 16, 17, 38, 40} {
+		for kind := range uint64(16) {
+			for _, protocol := range []uint64{0, 1, 2, 5, 6, 7, 16, 17, 18, 33, 58, 132, 136, 255, 256, 262, 511} {
+				for _, flags := range []uint64{0, 0x80000, 0x800, 1 << 32} {
+					out = append(out, call{arch: r.native, nr: uint32(socket), name: "socket", args: [6]uint64{family, kind | flags, protocol}})
+				}
+			}
+		}
+	}
+	return out
+}
+
 // TestDenials: what is told of a call names what decided, and how to allow it.
 func TestDenials(t *testing.T) {
 	oci, err := seccomp.Render(seccomp.Policy{Arch: "amd64", Allow: []string{"@base", "@files", "@process", "@sockets"}, Families: []string{"AF_INET"}})
@@ -123,6 +165,12 @@ func TestDenials(t *testing.T) {
 		{"socket", [6]uint64{17}, "family AF_PACKET", event.High, "    - {name: AF_PACKET, why: ...}"},
 		{"socket", [6]uint64{1}, "family AF_UNIX", event.Low, "    - {name: AF_UNIX, why: ...}"},
 		{"socket", [6]uint64{999}, "family 999", event.Low, ""},
+		{"socket", [6]uint64{2, 3 | 0x80000, 1}, "family AF_INET type SOCK_RAW protocol 1", event.Medium, "    - {name: NET_RAW, why: ...}"},
+		{"socket", [6]uint64{2, 1, 132}, "family AF_INET type SOCK_STREAM protocol 132", event.Medium, ""},
+		{"socket", [6]uint64{2, 2, 1}, "family AF_INET type SOCK_DGRAM protocol 1", event.Low, ""},
+		{"socket", [6]uint64{2, 9, 0}, "family AF_INET type 9 protocol 0", event.Medium, ""},
+		{"prctl", [6]uint64{35}, "option PR_SET_MM", event.Medium, ""},
+		{"prctl", [6]uint64{22, 2}, "option PR_SET_SECCOMP", event.Low, "    - {name: seccomp, why: ...}"},
 		{"chmod", [6]uint64{0, 0o4755}, "mode 04755", event.Medium, ""},
 		{"mknod", [6]uint64{0, 0o020666}, "a character device", event.Medium, ""},
 		{"mknod", [6]uint64{0, 0o010600}, "", event.Medium, "    - {name: mknod, why: ...}"},
@@ -150,6 +198,16 @@ func TestDenials(t *testing.T) {
 		}
 		if (d.Allow == nil) == (d.Instead == "") {
 			t.Errorf("%s %#x: neither or both of how to allow it and what to do: %+v", c.name, c.args, d)
+		}
+	}
+	for _, harmless := range []struct {
+		name string
+		args [6]uint64
+		want string
+	}{{"prctl", [6]uint64{99}, "option 99"}, {"socket", [6]uint64{2, 1, 262}, "family AF_INET type SOCK_STREAM protocol 262"}} {
+		number, _ := seccomp.Number("amd64", harmless.name)
+		if d := answers.Denial(number, harmless.args); strings.Join(d.Arguments, " ") != harmless.want || !d.Harmless || d.Severity != event.Low || d.Instead == "" {
+			t.Errorf("%+v", d)
 		}
 	}
 	setuid, _ := seccomp.Number("amd64", "setuid")

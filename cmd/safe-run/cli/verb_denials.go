@@ -27,7 +27,7 @@ func (a *app) denialsVerb() *cobra.Command {
 			"A container in the background is remembered when it has ended.\n\n" +
 			"With --format json, one object a line.\n\n" +
 			"Not counted are clone3 and openat2, which always fail so that the C library uses the calls that can be filtered, " +
-			"the operations of prctl and types of sockets that are not allowed, and what the kernel itself refuses: " +
+			"and what the kernel itself refuses: " +
 			"writes to what is read-only, and files of others.",
 		Example: "  safe-run denials site",
 		Args:    arguments(1, 1, "NAME"), DisableFlagsInUseLine: true,
