@@ -153,6 +153,23 @@ func TestDenialsAlways(t *testing.T) {
 	}
 }
 
+// TestHostileNames: a thread may be called anything, and what it is called reaches
+// no terminal, breaks no line of JSON, and is a comment at most in a profile.
+func TestHostileNames(t *testing.T) {
+	needTracer(t)
+	leaks.Check(t)
+	for _, name := range []string{"\x1b[2J\x07", "a\nb: c", `"} #`, "\xff\xfe", "why: ...}", "%s%n"} {
+		got := peek(t, []string{"--explain"}, "callas", name, "bpf", "0", "0", "0")
+		if lines := strings.Count(got.err, "\n"); lines != 2 || strings.ContainsAny(got.err, "\x1b\x07") || !strings.Contains(got.err, "denied by seccomp: bpf failed with EPERM in ") {
+			t.Errorf("%q: %q", name, got.err)
+		}
+		list := denied(t, peek(t, []string{"--explain", "--format", "json"}, "callas", name, "bpf", "0", "0", "0"))
+		if len(list) != 1 || list[0].Process != strings.ToValidUTF8(name, "\ufffd") && list[0].Process != name && !strings.Contains(list[0].Process, "\ufffd") {
+			t.Errorf("%q: %+v", name, list)
+		}
+	}
+}
+
 // TestKernelDenials: with --explain, what the kernel itself refuses is told, too,
 // and the lines that are printed let it through.
 func TestKernelDenials(t *testing.T) {
@@ -173,6 +190,9 @@ func TestKernelDenials(t *testing.T) {
 	}
 	if len(told) != 1 || told[0].Syscall != "openat" || told[0].Errno != "EROFS" || !slices.Equal(told[0].Arguments, []string{"path /data/new"}) || told[0].Process != "peek" {
 		t.Fatalf("%+v\n%s", told, got.err)
+	}
+	if !strings.Contains(told[0].Meaning, "-v NAME:/data") {
+		t.Errorf("of a volume it says %q", told[0].Meaning)
 	}
 	if again := peek(t, []string{"--profile", allowing(t, told[0])}, words...); again.line() != "ok" {
 		t.Errorf("with %q: %q\n%s", told[0].Allow, again.line(), again.err)

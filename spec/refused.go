@@ -53,5 +53,6 @@ func (p *Plan) readOnly(d *event.Denial, where string) {
 		d.Allow = []string{"rootfs:", "  readOnly: false", "  why: ..."}
 		return
 	}
+	d.Meaning += "; what is to outlive the container belongs into a volume (-v NAME:" + dir + "), the rest into memory"
 	d.Allow = []string{"mounts:", "  tmpfs:", fmt.Sprintf("    - {path: %q, size: 16MiB}", dir)}
 }

@@ -30,6 +30,9 @@ func TestRefusedByTheKernel(t *testing.T) {
 		if !strings.Contains(lines+d.Instead, c.want) || d.Meaning == "" || (lines == "") == (d.Instead == "") {
 			t.Errorf("%s %q: %+v", c.errno, c.path, d)
 		}
+		if strings.Contains(lines, "tmpfs") != strings.Contains(d.Meaning, "(-v NAME:/var/lib/app)") {
+			t.Errorf("%s: of a volume it says %q", c.path, d.Meaning)
+		}
 		if lines == "" {
 			continue
 		}

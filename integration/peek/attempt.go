@@ -15,6 +15,7 @@ import (
 // killed runs in a child, so that the kill is a result.
 var attempts = map[string]command{
 	"call":       {"NAME|NUMBER [NUMBER|s:TEXT]...", call, 1},
+	"callas":     {"THREAD NAME|NUMBER [NUMBER|s:TEXT]...", callAs, 2},
 	"floodcalls": {"N", floodCalls, 1},
 	"socket":     {"FAMILY TYPE PROTOCOL", socket, 3},
 	"exec":       {"DIR", execCopy, 1},
@@ -98,6 +99,16 @@ func call(args []string) (string, error) {
 		return "", errno
 	}
 	return "ok", nil
+}
+
+// callAs makes a system call from a thread that has given itself a name.
+func callAs(args []string) (string, error) {
+	runtime.LockOSThread()
+	name := append([]byte(args[0]), 0)
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
+		return "", err
+	}
+	return call(args[1:])
 }
 
 // families of sockets that tests name.
