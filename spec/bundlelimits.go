@@ -46,6 +46,13 @@ func (m *meeter) meetDevices() error {
 		}
 	}
 	m.linux.Resources.Devices = []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}
+	for _, d := range kept {
+		// A device that the bundle names is its engine's to allow, also one that
+		// libcontainer makes and allows when it is not named.
+		m.linux.Resources.Devices = append(m.linux.Resources.Devices, specs.LinuxDeviceCgroup{
+			Allow: true, Type: d.Type, Major: new(d.Major), Minor: new(d.Minor), Access: "rwm",
+		})
+	}
 	for name := range m.linux.NetDevices {
 		if err := m.conflict(deviceDecision("network device "+name), func() {}); err != nil {
 			return err

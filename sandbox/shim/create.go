@@ -31,7 +31,7 @@ func (s *Service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (_ *
 	if err != nil {
 		delete(s.tasks, r.ID)
 	} else {
-		s.tasks[r.ID] = t
+		s.tasks[r.ID], s.used = t, true
 	}
 	s.mu.Unlock()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -172,10 +173,31 @@ func (m *manager) Stop(ctx context.Context, id string) (containerdshim.StopStatu
 	if err := unmountRoot(bundle); err != nil {
 		log.G(ctx).WithError(err).Warn("its root could not be unmounted")
 	}
+	removeSocket(ctx, id)
 	if r, err := readRecord(bundle); err == nil {
 		status = containerdshim.StopStatus{Pid: r.Pid, ExitStatus: int(r.Code), ExitedAt: r.At}
 	}
 	return status, nil
+}
+
+// removeSocket removes the socket of a shim that does not answer any more.
+func removeSocket(ctx context.Context, id string) {
+	group, err := groupOf(id)
+	if err != nil {
+		return
+	}
+	dir, err := os.Readlink("s") // written by the library, where containerd chooses the place
+	if err != nil {
+		dir = filepath.Join(defaults.DefaultStateDir, "s")
+	}
+	at := slices.Index(os.Args, "-address")
+	if at < 0 || at+1 >= len(os.Args) {
+		return
+	}
+	address, err := containerdshim.CreateSocketAddress(ctx, dir, os.Args[at+1], group, false)
+	if err == nil && !containerdshim.CanConnect(address) {
+		_ = containerdshim.RemoveSocket(address)
+	}
 }
 
 // removeGroup removes the control group by its path alone: a shim may be killed

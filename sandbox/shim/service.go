@@ -2,8 +2,10 @@ package shim
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
+	"time"
 
 	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
 	"github.com/containerd/errdefs"
@@ -22,12 +24,36 @@ type Service struct {
 
 	mu    sync.Mutex
 	tasks map[string]*task // nil while one is being made
+	used  bool             // there has been a task
 }
 
 var _ taskapi.TTRPCTaskService = (*Service)(nil)
 
 func newService(t tell, end ending, namespace string, policy Policy) *Service {
-	return &Service{tell: t, end: end, namespace: namespace, policy: policy, tasks: map[string]*task{}}
+	s := &Service{tell: t, end: end, namespace: namespace, policy: policy, tasks: map[string]*task{}}
+	go s.endForgotten()
+	return s
+}
+
+// forgotten is how often a shim without tasks looks whether anybody knows it.
+const forgotten = 5 * time.Second
+
+// endForgotten ends a shim that never had a task and whose bundle is gone:
+// containerd was killed between its start and the first request, and has
+// cleaned up what it found when it came back.
+func (s *Service) endForgotten() {
+	for range time.Tick(forgotten) {
+		s.mu.Lock()
+		used := s.used
+		s.mu.Unlock()
+		if used {
+			return
+		}
+		if _, err := os.Stat("config.json"); errors.Is(err, os.ErrNotExist) {
+			s.end.Shutdown()
+			return
+		}
+	}
 }
 
 // RegisterTTRPC implements the library's TTRPCService.

@@ -17,6 +17,7 @@ import (
 	"github.com/containerd/plugin"
 	"github.com/containerd/plugin/registry"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/sirupsen/logrus"
 
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/spec"
@@ -47,6 +48,8 @@ type Config struct {
 // whoever started it. All of them are children of this process, also those that
 // libcontainer starts (CLONE_PARENT), so that there is no need to be a subreaper.
 func Run(ctx context.Context, c Config) {
+	// sandbox/runc says nothing unless its program wants it to.
+	logrus.SetLevel(logrus.InfoLevel)
 	registry.Register(&plugin.Registration{
 		Type: plugins.TTRPCPlugin, ID: "task", Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
 		InitFn: func(in *plugin.InitContext) (any, error) { return c.service(in) },
