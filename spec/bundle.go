@@ -145,8 +145,8 @@ var isolated = []struct {
 	{specs.MountNamespace, false, "every mount of the host would be seen"},
 	{specs.PIDNamespace, true, "every process of the host would be seen, and could be signalled"},
 	{specs.IPCNamespace, true, "shared memory of the host's programs could be read"},
-	{specs.UTSNamespace, true, "the host's name could be changed"},
 	{specs.NetworkNamespace, true, "services that listen on the host only could be reached"},
+	{specs.UTSNamespace, true, "the host's name could be changed"},
 }
 
 func (m *meeter) meetNamespaces() error {

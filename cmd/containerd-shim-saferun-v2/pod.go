@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -13,6 +14,7 @@ import (
 var fields = []struct{ asked, field, instead string }{
 	{"the host's network namespace", "spec.hostNetwork", "hostNetwork: false"},
 	{"the host's pid namespace", "spec.hostPID", "hostPID: false"},
+	{"the host's uts namespace", "spec.hostNetwork", "hostNetwork: false"},
 	{"the host's ipc namespace", "spec.hostIPC", "hostIPC: false"},
 	{"no user namespace of its own", "spec.hostUsers", "hostUsers: false"},
 	{"user root", "securityContext.runAsUser", "runAsUser and runAsGroup that are not 0, and runAsNonRoot: true"},
@@ -28,6 +30,9 @@ func inPod(oci *specs.Spec, err error) error {
 	if oci.Annotations["io.kubernetes.cri.sandbox-id"] == "" {
 		return err
 	}
+	if privileged(oci) {
+		return problem.New("in the pod write privileged: false; or "+problem.HintOf(err), "securityContext.privileged: %w", err)
+	}
 	text := err.Error()
 	for _, f := range fields {
 		if strings.Contains(text, f.asked) {
@@ -35,4 +40,13 @@ func inPod(oci *specs.Spec, err error) error {
 		}
 	}
 	return err
+}
+
+// privileged says whether the bundle asks for all devices, as nothing else in a
+// pod does.
+func privileged(oci *specs.Spec) bool {
+	return oci.Linux != nil && oci.Linux.Resources != nil &&
+		slices.ContainsFunc(oci.Linux.Resources.Devices, func(d specs.LinuxDeviceCgroup) bool {
+			return d.Allow && d.Major == nil && d.Minor == nil && (d.Type == "" || d.Type == "a")
+		})
 }

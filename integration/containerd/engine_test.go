@@ -54,7 +54,8 @@ func suite(m *testing.M) int {
 type engine struct {
 	t         *testing.T
 	dir       string
-	namespace string
+	namespace string // of containerd, and of the control groups
+	client    string // the namespace that ctr asks in, where it is another
 	config    string
 	daemon    *exec.Cmd
 	log       *os.File
@@ -235,7 +236,11 @@ func (e *engine) sockets() []string {
 func (e *engine) ctr(args ...string) (int, string) { return e.ctrWith("", args...) }
 
 func (e *engine) ctrWith(stdin string, args ...string) (int, string) {
-	cmd := exec.Command(filepath.Join(tools, "ctr"), append([]string{"-a", e.dir + "/s", "-n", e.namespace}, args...)...)
+	namespace := e.namespace
+	if e.client != "" {
+		namespace = e.client
+	}
+	cmd := exec.Command(filepath.Join(tools, "ctr"), append([]string{"-a", e.dir + "/s", "-n", namespace}, args...)...)
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}
