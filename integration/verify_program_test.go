@@ -76,3 +76,20 @@ func TestBatteryOutput(t *testing.T) {
 		t.Errorf("a list that nobody gets: %v, want exit code 3", err)
 	}
 }
+
+// TestBatteryOnArm64: the program compiles there, without the ways into the
+// kernel that only x86-64 has.
+func TestBatteryOnArm64(t *testing.T) {
+	compiler, err := exec.LookPath("aarch64-linux-gnu-gcc")
+	if err != nil {
+		t.Skipf("NOT CHECKED: safe-run-probe on arm64: %v (gcc-aarch64-linux-gnu, libc6-dev-arm64-cross)", err)
+	}
+	sources, err := filepath.Glob("../cmd/safe-run-probe/*.c")
+	if err != nil || len(sources) == 0 {
+		t.Fatalf("no sources: %v", err)
+	}
+	args := append([]string{"-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o", filepath.Join(t.TempDir(), "probe")}, sources...)
+	if out, err := exec.Command(compiler, args...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
