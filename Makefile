@@ -22,7 +22,7 @@ RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 ENDED  := echo "go test ended with $$?"
 REPORT := go run ./integration/report -again 2 -- go test -count=1 -tags '$(TAGS)' -timeout 20m
 
-.PHONY: build deps demo test test-root test-vm test-vagrant vm-kernels lint fuzz race bench bench-docs soak conformance install generate clean
+.PHONY: build deps demo test test-root test-vm test-vm-debian test-vagrant vm-kernels lint fuzz race bench bench-docs soak conformance install generate clean
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-run-image and safe-run-policy (no C), and safe-run-probe (only C)
 	integration/deps.sh build
@@ -48,7 +48,10 @@ test-root: deps build ## only the tests on the real kernel
 	{ go test -json -count=1 -tags '$(TAGS)' ./integration/leaks ./sandbox/... || $(ENDED); \
 	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration || $(ENDED); } | $(REPORT)
 
-test-vm: build ## in emulated machines: Debian 12 and its kernel, cgroup version 2 without systemd and with it
+test-vm: build vm-kernels ## in emulated machines: the battery on two kernels of Debian's, and a part of the suite on cgroup version 2
+	SAFE_RUN_TEST_VM=1 go test -json -count=1 -tags '$(TAGS)' -timeout 20m -p 1 ./sandbox/vm ./integration/machine | go run ./integration/report
+
+test-vm-debian: build ## in emulated Debian 12 machines, without systemd and with it: all of the suite; takes half an hour
 	integration/deps.sh vm
 	go run ./integration/vm $(BIN)
 

@@ -22,6 +22,9 @@ import (
 // verifyOptions are the flags of verify.
 type verifyOptions struct {
 	profile, image string
+	profiles       []string // of --vm; profile is the first
+	vm             bool
+	kernels        []string
 	only           []string
 	layers         bool
 	verbose        bool
@@ -33,7 +36,8 @@ const verifyExamples = `  safe-run verify
   safe-run verify --profile web nginx:1.27
   safe-run verify --layers --verbose --profile ./my-app.yaml
   safe-run verify --format html --output report.html
-  safe-run verify --runtime runc,podman,bwrap`
+  safe-run verify --runtime runc,podman,bwrap
+  safe-run verify --vm --kernel 6.1,6.12 --profile web,db --format html --output matrix.html`
 
 // verifyVerb is `verify [IMAGE]`.
 func (a *app) verifyVerb() *cobra.Command {
@@ -56,11 +60,22 @@ func (a *app) verifyVerb() *cobra.Command {
 			if len(args) > 0 {
 				o.image = args[0]
 			}
+			switch {
+			case len(o.profiles) == 0:
+				return badUsage(cmd.CommandPath(), "--profile needs a name")
+			case !o.vm && len(o.kernels) > 0:
+				return badUsage(cmd.CommandPath(), "--kernel is for machines: add --vm")
+			case !o.vm && len(o.profiles) > 1:
+				return badUsage(cmd.CommandPath(), "several profiles at once are attacked in a machine: add --vm, or name one")
+			}
+			o.profile = o.profiles[0]
 			return a.verify(cmd.Context(), cmd.CommandPath(), o)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.profile, "profile", "default", "the profile that is attacked: its name, or a path")
+	f.StringSliceVar(&o.profiles, "profile", []string{"default"}, "the profile that is attacked: its name, or a path; with --vm several")
+	f.BoolVar(&o.vm, "vm", false, "attack it in a virtual machine, with another kernel")
+	f.StringSliceVar(&o.kernels, "kernel", nil, "with --vm: the kernel, by the beginning of its release or by its file; several make a matrix")
 	f.StringSliceVar(&o.only, "only", nil, "carry out only these attacks: M01,N04")
 	f.BoolVar(&o.layers, "layers", false, "take layers away one at a time, to see how many hold each attack")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every attack with its evidence")
@@ -87,6 +102,9 @@ func (a *app) verify(ctx context.Context, command string, o verifyOptions) error
 	}
 	if err := writable(o.output); err != nil {
 		return err
+	}
+	if o.vm {
+		return a.verifyVM(ctx, command, o)
 	}
 	b, err := a.battery(o)
 	if err != nil {
