@@ -39,6 +39,11 @@ func (a Attacks) one(p *page, r battery.Report) {
 	t := count(r.Results)
 	p.say("%s  %s", p.paint(bold+";"+style, word), p.paint(bold, summary(t)))
 	p.prose(2, dim, about(r))
+	if p.look.Verbose {
+		for _, key := range sortedKeys(r.Facts) {
+			p.prose(2, dim, key+": "+r.Facts[key])
+		}
+	}
 	if r.Partial != "" {
 		p.prose(2, yellow, "only a part was carried out: "+r.Partial)
 	}
@@ -88,9 +93,6 @@ func about(r battery.Report) string {
 	add("image", r.Image)
 	add("Linux", r.Kernel)
 	add("in a", strings.TrimPrefix(r.Where, "host"))
-	for _, key := range sortedKeys(r.Facts) {
-		add(key, r.Facts[key])
-	}
 	if r.Took > 0 {
 		add("in", r.Took.Round(10*time.Millisecond).String())
 	}

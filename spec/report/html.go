@@ -57,6 +57,7 @@ type mark struct{ Class, Sign, Words string }
 // matrix is probe by layer, of one report.
 type matrix struct {
 	Anchor, Name, Word, Class, Summary, About, Partial string
+	Facts                                              [][2]string
 	Families                                           []familyView
 	Layers                                             []string
 	Groups                                             []group
@@ -156,6 +157,9 @@ func (a Attacks) matrix(i int, r battery.Report) matrix {
 	m := matrix{Anchor: "report-" + itoa(i+1), Name: a.nameOf(i), Word: "PASSED", Class: "good", Summary: summary(count(r.Results)), About: line(about(r)), Partial: line(r.Partial)}
 	if !passed(r) {
 		m.Word, m.Class = "FAILED", "bad"
+	}
+	for _, key := range sortedKeys(r.Facts) {
+		m.Facts = append(m.Facts, [2]string{line(key), line(r.Facts[key])})
 	}
 	there := layers([]battery.Report{r})
 	for _, l := range there {
