@@ -20,6 +20,7 @@ var noPolicy = map[string]string{
 	"rootfs.why": "a reason", "mounts.tmpfs.why": "a reason", "mounts.hostPaths.why": "a reason", "seccomp.allow.why": "a reason",
 	"seccomp.addressFamilies.why": "a reason", "network.why": "a reason", "accept.why": "a reason",
 	"image.signatures.why": "a reason", "image.vulnerabilities.why": "a reason",
+	"verify.allow.probe": "what safe-run verify is to find", "verify.allow.why": "a reason",
 }
 
 // changes change one field each. What comes out must change with it.
