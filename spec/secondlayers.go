@@ -35,9 +35,10 @@ const (
 
 var secondLayers = []secondLayer{
 	// user_namespaces(7), namespaces(7): a new one fails with ENOSPC. They count
-	// what is made below the container's user namespace, whoever makes it.
+	// what is made below the container's user namespace, whoever makes it. Not
+	// user.max_mnt_namespaces: a detached mount counts as one (fsmount(2)), and
+	// libcontainer finds its own /proc through one when a further process joins.
 	{"user.max_user_namespaces", "0", specs.UserNamespace, "unshare", false, noNamespaces, "4.9"},
-	{"user.max_mnt_namespaces", "0", specs.UserNamespace, "unshare", false, noNamespaces, "4.9"},
 	{"user.max_net_namespaces", "0", specs.UserNamespace, "unshare", false, noNamespaces, "4.9"},
 	{"user.max_pid_namespaces", "0", specs.UserNamespace, "unshare", false, noNamespaces, "4.9"},
 	{"user.max_ipc_namespaces", "0", specs.UserNamespace, "unshare", false, noNamespaces, "4.9"},

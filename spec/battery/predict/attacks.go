@@ -1,6 +1,8 @@
 package predict
 
 import (
+	"slices"
+
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
@@ -55,10 +57,11 @@ var attacks = map[string][]part{
 	"M07": one(sys("chroot"), own("SYS_CHROOT")),
 	"M08": one(sys("setns"), own("SYS_ADMIN")),
 	"M09": one(sys("clone", 0x10000000|17), inside("user.max_user_namespaces", "ENOSPC")),
-	"M10": each([]call{
-		sys("unshare", 0x20000), sys("unshare", 0x40000000), sys("unshare", 0x20000000),
+	// Mount namespaces are not counted out: who joins needs a detached mount.
+	"M10": slices.Concat(one(sys("unshare", 0x20000), own("SYS_ADMIN")), each([]call{
+		sys("unshare", 0x40000000), sys("unshare", 0x20000000),
 		sys("unshare", 0x8000000), sys("unshare", 0x2000000), sys("unshare", 0x80),
-	}, own("SYS_ADMIN"), inside("user.max_mnt_namespaces", "ENOSPC")),
+	}, own("SYS_ADMIN"), inside("user.max_net_namespaces", "ENOSPC"))),
 	"M11": one(sys("clone3")),
 	"M12": one(sys("umount2"), own("SYS_ADMIN")),
 	"M13": only(private),
