@@ -22,7 +22,7 @@ RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 ENDED  := echo "go test ended with $$?"
 REPORT := go run ./integration/report -again 2 -- go test -count=1 -tags '$(TAGS)' -timeout 20m
 
-.PHONY: build deps demo test test-root test-vm test-vm-debian test-vagrant vm-kernels lint fuzz race bench bench-docs soak conformance install generate clean
+.PHONY: build deps demo test test-root test-vm test-vm-debian test-containerd test-vagrant vm-kernels lint fuzz race bench bench-docs soak conformance install generate clean
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-run-image and safe-run-policy (no C), and safe-run-probe (only C)
 	integration/deps.sh build
@@ -62,6 +62,12 @@ test-vagrant: ## the Vagrantfile is valid, and what it runs in the box works in 
 vm-kernels: ## Debian's kernels of bookworm and trixie, for safe-run verify --vm; nothing is installed
 	integration/deps.sh vm
 	integration/vm/kernels.sh
+
+test-containerd: build ## the shim under containerd 2.4.2: 50 kills at random moments, 500 containers 16 at a time, pods
+	integration/deps.sh test
+	SAFE_RUN_SHIM_ROUNDS=50 go test -count=1 -tags '$(TAGS)' -timeout 30m ./integration/containerd -run TestKills
+	SAFE_RUN_SHIM_ROUNDS=500 go test -count=1 -tags '$(TAGS)' -timeout 30m ./integration/containerd -run TestMany
+	go test -count=1 -tags '$(TAGS)' -timeout 30m ./integration/containerd -skip 'TestKills|TestMany'
 
 lint: ## formatting, vet, staticcheck, and the module files are as they should be
 	integration/deps.sh build

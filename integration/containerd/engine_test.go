@@ -3,6 +3,7 @@
 package containerd
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -61,6 +63,19 @@ type engine struct {
 	log       *os.File
 }
 
+// buildTime bounds the building of containerd, which happens once on a machine.
+const buildTime = 5 * time.Minute
+
+// built builds containerd when it is not there.
+var built = sync.OnceValues(func() ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), buildTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "./build.sh", tools)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	return cmd.CombinedOutput()
+})
+
 // serial tells the namespaces of one run apart.
 var serial atomic.Int64
 
@@ -70,7 +85,7 @@ func newEngine(t *testing.T, more string) *engine {
 	if os.Getuid() != 0 {
 		t.Skip("not root: no containerd was started")
 	}
-	if out, err := exec.Command("./build.sh", tools).CombinedOutput(); err != nil {
+	if out, err := built(); err != nil {
 		t.Skipf("NOT CHECKED: the shim with containerd, which could not be built: %v\n%s", err, out)
 	}
 	dir, err := os.MkdirTemp("", "c")
