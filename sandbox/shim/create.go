@@ -23,6 +23,7 @@ func (s *Service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (_ *
 	if r.Checkpoint != "" {
 		return nil, errNoCheckpoint
 	}
+	s.work()
 	if !s.reserve(r.ID) {
 		return nil, errgrpc.ToGRPCf(errdefs.ErrAlreadyExists, "container %s", r.ID)
 	}

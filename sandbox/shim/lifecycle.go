@@ -20,6 +20,7 @@ import (
 
 // Start lets the first process run its program, or starts one that was added.
 func (s *Service) Start(_ context.Context, r *taskapi.StartRequest) (*taskapi.StartResponse, error) {
+	s.work()
 	t, p, err := s.findProcess(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err
@@ -123,6 +124,7 @@ func (s *Service) Kill(_ context.Context, r *taskapi.KillRequest) (*emptypb.Empt
 
 // Delete removes a process that has ended; with the first one, the container.
 func (s *Service) Delete(ctx context.Context, r *taskapi.DeleteRequest) (*taskapi.DeleteResponse, error) {
+	s.work()
 	t, p, err := s.findProcess(r.ID, r.ExecID)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ import (
 	"github.com/containerd/ttrpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/safe-run/safe-run/sandbox/slim"
 )
 
 // Service is containerd's task service.
@@ -25,6 +27,7 @@ type Service struct {
 	mu    sync.Mutex
 	tasks map[string]*task // nil while one is being made
 	used  bool             // there has been a task
+	quiet *time.Timer      // until memory is given back
 }
 
 var _ taskapi.TTRPCTaskService = (*Service)(nil)
@@ -33,6 +36,23 @@ func newService(t tell, end ending, namespace string, policy Policy) *Service {
 	s := &Service{tell: t, end: end, namespace: namespace, policy: policy, tasks: map[string]*task{}}
 	go s.endForgotten()
 	return s
+}
+
+// quietAfter is how long nothing is made or removed before the memory that it
+// took is given back.
+const quietAfter = time.Second
+
+// work says that something is made or removed.
+func (s *Service) work() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.quiet == nil {
+		s.quiet = time.AfterFunc(quietAfter, slim.Slim)
+		return
+	}
+	if !s.quiet.Reset(quietAfter) {
+		slim.Rouse()
+	}
 }
 
 // forgotten is how often a shim without tasks looks whether anybody knows it.

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/safe-run/safe-run/sandbox"
 	"github.com/safe-run/safe-run/sandbox/ledger"
+	"github.com/safe-run/safe-run/sandbox/slim"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
@@ -125,7 +125,7 @@ func (w *watch) look(ctx context.Context) {
 // as the start of a process.
 func (w *watch) slim() {
 	if time.Since(w.slimmed) >= settledAfter {
-		sandbox.Slim()
+		slim.Slim()
 		w.slimmed = time.Now()
 	}
 }

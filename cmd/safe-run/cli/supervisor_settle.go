@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/slim"
 )
 
 // How long a supervisor does nothing, after its container's start and after a
@@ -35,7 +35,7 @@ func (s *settler) after(while time.Duration) {
 		}
 		return
 	}
-	sandbox.Rouse()
+	slim.Rouse()
 	s.timer = time.AfterFunc(while, s.settle)
 }
 
@@ -44,7 +44,7 @@ func (s *settler) settle() {
 	defer s.mu.Unlock()
 	if s.timer != nil {
 		s.timer = nil
-		sandbox.Slim()
+		slim.Slim()
 	}
 }
 
@@ -57,5 +57,5 @@ func (s *settler) rouse() {
 		s.timer.Stop()
 		s.timer = nil
 	}
-	sandbox.Rouse()
+	slim.Rouse()
 }

@@ -1,4 +1,6 @@
-package sandbox
+// Package slim gives back the memory of a process that stays beside containers
+// and has nothing to do.
+package slim
 
 import (
 	"bufio"
