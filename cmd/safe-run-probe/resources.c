@@ -136,7 +136,9 @@ static void many_descriptors(const struct check *c)
 	}
 	while (n < MOST_DESCRIPTORS && dup(from) >= 0)
 		n++;
-	if (n < MOST_DESCRIPTORS && errno == EMFILE)
+	if (n < MOST_DESCRIPTORS && errno == EMFILE && settings.nofile && (uint64_t)n > settings.nofile)
+		say_allowed(1, "%d descriptors, and a limit of %llu", n, (unsigned long long)settings.nofile);
+	else if (n < MOST_DESCRIPTORS && errno == EMFILE)
 		say_blocked(EMFILE, "after %d descriptors", n);
 	else if (n < MOST_DESCRIPTORS)
 		say_failed(errno, "after %d descriptors", n);
@@ -218,6 +220,8 @@ static void spinning(const struct check *c)
 		say_blocked(0, "throttled %ld times: %ld us of a processor in %ld us", after - before, used, wall);
 	else if (used > most)
 		say_allowed(1, "%ld us of a processor in %ld us, more than the quota", used, wall);
+	else if (before >= 0)
+		say_not_run("the machine is too busy to use up the quota: %ld us of a processor in %ld us", used, wall);
 	else
 		say_blocked(0, "%ld us of a processor in %ld us, within the quota", used, wall);
 }

@@ -47,7 +47,7 @@ func (b *Battery) launch(ctx context.Context, change predict.Change, each func(L
 	}
 	defer planOut.Close()
 	args := []string{"attack"}
-	if change.Without != "" {
+	if change.Without != "" || change.Remove != nil {
 		args = append(args, "--ablated")
 	}
 	args = append(append(args, b.Flags...), b.image())

@@ -35,6 +35,10 @@ type Battery struct {
 	// Predict says which layers of a plan stop a probe, those that the kernel asks
 	// first in front.
 	Predict func(*spec.Plan, spec.Host, string) []battery.Stop
+	// Sabotage, if it is not nil, takes something away from the plan that is
+	// carried out and not from the one that is predicted from: the battery has to
+	// find it.
+	Sabotage func(*spec.Plan)
 	// Progress is told what is being done, if it is not nil.
 	Progress func(string)
 }
@@ -104,7 +108,7 @@ func (b *Battery) change(without battery.Layer, marked bool) predict.Change {
 	if marked {
 		args = append(args, "--skip", strings.Join(expensive, ","))
 	}
-	return predict.Change{Probe: b.Probe, Args: args, Marked: marked, Without: without, Limits: limits}
+	return predict.Change{Probe: b.Probe, Args: args, Marked: marked, Without: without, Limits: limits, Remove: b.Sabotage}
 }
 
 // expensive probes use something up, and tell nothing about the filter.

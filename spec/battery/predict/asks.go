@@ -50,6 +50,15 @@ func rootsFile(s *scene) []battery.Stop {
 	return out
 }
 
+// netSettings are writable for who administers the network namespace, and else
+// for the host's root (net_ctl_permissions() in net/sysctl_net.c).
+func netSettings(s *scene) []battery.Stop {
+	if slices.Contains(capabilities(s.plan), "CAP_NET_ADMIN") {
+		return nil
+	}
+	return rootsFile(s)
+}
+
 // nonRoot is a file of the container's root.
 func nonRoot(s *scene) []battery.Stop {
 	if !has(s.plan, battery.NonRoot) {

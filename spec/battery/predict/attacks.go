@@ -147,7 +147,7 @@ var attacks = map[string][]part{
 	"N11": {{calls: []call{socket(2, 1, 0), sys("bind")}, then: []layer{lowPort}}},
 	"N12": each([]call{socket(2, 2, 0), socket(10, 2, 0)}, noRoute),
 	"N13": only(ofNamespace(specs.NetworkNamespace)),
-	"N14": only(nonRoot, readOnlyPath("/proc/sys/net/ipv4/ip_forward")),
+	"N14": only(netSettings, readOnlyPath("/proc/sys/net/ipv4/ip_forward")),
 
 	"F01": only(hidden("/proc/kcore"), rootsFile),
 	"F02": only(hidden("/proc/keys")),

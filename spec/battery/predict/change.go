@@ -32,6 +32,8 @@ type Change struct {
 	Limits func(*spec.Plan) string
 	// Without is the layer that is taken away; empty: none.
 	Without battery.Layer
+	// Remove takes something else away, if it is not nil.
+	Remove func(*spec.Plan)
 }
 
 // Apply gives the changed plan. The one that comes in stays as it is.
@@ -53,6 +55,9 @@ func (c Change) Apply(plan *spec.Plan) (*spec.Plan, error) {
 			return nil, fmt.Errorf("the layer %s cannot be taken away", c.Without)
 		}
 		remove(out)
+	}
+	if c.Remove != nil {
+		c.Remove(out)
 	}
 	if c.Marked {
 		mark(out.OCI.Linux.Seccomp)

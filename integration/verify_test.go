@@ -1,0 +1,149 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/safe-run/safe-run/cmd/policies"
+	"github.com/safe-run/safe-run/profiles/builtin"
+	"github.com/safe-run/safe-run/sandbox/verify"
+	"github.com/safe-run/safe-run/spec/battery"
+	"github.com/safe-run/safe-run/spec/battery/predict"
+)
+
+// attacker is a battery against a profile, by the programs that were built.
+func attacker(t *testing.T, profile string) *verify.Battery {
+	t.Helper()
+	needRoot(t)
+	p := built(t)
+	policy, err := policies.Here.Resolve(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &verify.Battery{
+		Launcher: p.safeRun, Probe: filepath.Join(filepath.Dir(p.safeRun), "safe-run-probe"),
+		Flags: []string{"--profile", profile}, Table: battery.Probes(), Predict: predict.Stops, Exceptions: map[string]string{},
+	}
+	if _, err := os.Stat(b.Probe); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range policy.Verify.Allow {
+		b.Exceptions[e.Probe] = e.Why
+	}
+	return b
+}
+
+func attack(t *testing.T, b *verify.Battery) *battery.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	report, err := b.Run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// TestVerifyBuiltins: of every built-in profile what is predicted is what is
+// seen, and nothing is let through that the profile does not name: nothing at
+// all of the rows about ways out.
+func TestVerifyBuiltins(t *testing.T) {
+	for _, name := range builtin.Names() {
+		t.Run(name, func(t *testing.T) {
+			b := attacker(t, name)
+			b.Layers = name == "default"
+			report := attack(t, b)
+			if report.Partial != "" {
+				t.Error(report.Partial)
+			}
+			used := map[string]bool{}
+			for _, r := range report.Results {
+				if r.Wrong != "" {
+					t.Errorf("%s: %s (%s%s: %s)", r.ID, r.Wrong, r.Errno, r.Signal, r.Detail)
+				}
+				if r.Verdict == battery.Allowed {
+					used[r.ID] = true
+					if strings.Contains("MKDAPF", r.ID[:1]) {
+						t.Errorf("%s is let through: %s", r.ID, r.Detail)
+					}
+				}
+				if b.Layers && r.Verdict == battery.Blocked && len(r.Independent) == 0 {
+					t.Errorf("%s is stopped by %s, and by no layer", r.ID, r.Observed)
+				}
+			}
+			for id := range b.Exceptions {
+				if !used[id] {
+					t.Errorf("the profile lets %s through on purpose, and it is stopped", id)
+				}
+			}
+			if n := len(report.Results); n != 100 {
+				t.Errorf("%d results, want 100", n)
+			}
+		})
+	}
+}
+
+// TestVerifyMisses: whatever is taken out of the plan that runs, the battery
+// finds out against the plan that was meant.
+func TestVerifyMisses(t *testing.T) {
+	// What is held twice is missed where the other layer is not there; what a
+	// busy machine does not use up, where there is little of it.
+	profiles := map[string]string{
+		"read-only paths": "process: {capabilities: [{name: NET_ADMIN, why: a test}]}\nverify: {allow: [{probe: P01, why: a test}]}",
+		"processor time":  "resources: {cpus: 0.1}",
+	}
+	for _, control := range predict.Controls() {
+		t.Run(control.Name, func(t *testing.T) {
+			profile := "default"
+			if text := profiles[control.Name]; text != "" {
+				profile = filepath.Join(t.TempDir(), "profile.yaml")
+				text = "apiVersion: safe-run.dev/v1\nkind: Profile\nmetadata: {name: test}\nextends: default\n" + text + "\n"
+				if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b := attacker(t, profile)
+			if text := profiles[control.Name]; text != "" {
+				if wrong := misses(attack(t, b)); len(wrong) > 0 {
+					t.Fatalf("with all controls: %v", wrong)
+				}
+			}
+			b.Sabotage = control.Remove
+			report := attack(t, b)
+			found := misses(report)
+			if len(found) == 0 {
+				t.Errorf("nobody misses it; %s", report.Partial)
+			}
+			t.Log(len(found), "attacks tell:", strings.Join(found[:min(len(found), 12)], ", "), report.Partial)
+		})
+	}
+}
+
+// misses are the results that are failures.
+func misses(report *battery.Report) (found []string) {
+	for _, r := range report.Results {
+		if r.Wrong != "" {
+			found = append(found, fmt.Sprintf("%s (%s): %s", r.ID, r.Verdict, r.Wrong))
+		}
+	}
+	return found
+}
+
+// TestVerifyOnly: one attack is one result.
+func TestVerifyOnly(t *testing.T) {
+	b := attacker(t, "default")
+	b.Only = []string{"K03"}
+	report := attack(t, b)
+	if len(report.Results) != 1 || report.Results[0].Observed != battery.Seccomp || report.Results[0].Inferred {
+		t.Errorf("got %+v", report.Results)
+	}
+	if !slices.Equal(report.Results[0].Predicted, []battery.Layer{battery.Seccomp, battery.Capabilities}) {
+		t.Errorf("predicted %v", report.Results[0].Predicted)
+	}
+}
