@@ -99,6 +99,11 @@ soak: build ## 1,000 detached containers at a time, 10,000 cycles of start and s
 	integration/deps.sh test
 	go run ./integration/soak $(BIN)
 
+.PHONY: verify-compare
+verify-compare: build ## the battery of attacks, here and under the defaults of the tools that Debian packages
+	integration/deps.sh bench
+	$(BIN)/safe-run verify --runtime runc,crun,podman,bwrap || true
+
 conformance: build ## runc's own tests and the specification's validation, with runc and with safe-run-oci; takes half an hour
 	integration/deps.sh conformance
 	go run ./integration/conformance $(BIN)/safe-run-oci

@@ -97,6 +97,11 @@ func (a *app) verify(ctx context.Context, command string, o verifyOptions) error
 			return badUsage(command, "--only: there is no attack %q", id)
 		}
 	}
+	for _, name := range o.runtimes {
+		if !slices.Contains(foreignNames(), name) {
+			return badUsage(command, "--runtime: there is no %q to compare with; it is one of %s", name, strings.Join(foreignNames(), ", "))
+		}
+	}
 	if os.Geteuid() != 0 {
 		return problem.New("sudo "+command, "only root starts sandboxes with a changed plan")
 	}
@@ -118,15 +123,15 @@ func (a *app) verify(ctx context.Context, command string, o verifyOptions) error
 		return err
 	}
 	attacks := report.Attacks{Probes: battery.Probes(), Reports: []battery.Report{*one}}
-	others, err := a.foreign(ctx, b, o)
-	if err != nil {
-		return err
-	}
+	others, whole := a.foreign(ctx, b, o)
 	attacks.Reports = append(attacks.Reports, others...)
 	if err := a.writeReport(attacks, o.output, a.look(format, o)); err != nil {
 		return err
 	}
-	return verdict(*one, ctx.Err())
+	if err := verdict(*one, ctx.Err()); err != nil || whole {
+		return err
+	}
+	return errNo // what is missing was told
 }
 
 // verdict is the answer that the exit code gives: that of our own sandbox.
