@@ -51,6 +51,9 @@ func (b *Battery) launch(ctx context.Context, change predict.Change, each func(L
 		args = append(args, "--ablated")
 	}
 	args = append(append(args, b.Flags...), b.image())
+	if b.Image != "" {
+		args = append(args, predict.ProbePath) // there are images without a command
+	}
 	cmd := exec.CommandContext(ctx, b.Launcher, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second // the launcher removes the sandbox

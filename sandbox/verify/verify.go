@@ -5,7 +5,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +50,7 @@ func (b *Battery) Run(ctx context.Context) (*battery.Report, error) {
 
 	b.tell("the sandbox as it is")
 	plain := b.launch(ctx, b.change("", false), b.counting())
-	if plain.plan == nil || errors.Is(plain.wrong, context.Canceled) && len(plain.lines) == 0 {
+	if plain.wrong != nil && len(plain.lines) == 0 {
 		return nil, plain.wrong
 	}
 	report.Profile, report.Kernel, report.Facts = plain.plan.Profile, plain.host.Kernel, plain.facts
