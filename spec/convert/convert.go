@@ -5,9 +5,8 @@
 package convert
 
 import (
-	"fmt"
-
 	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec/problem"
 )
 
 // Kind says what became of something.
@@ -146,7 +145,15 @@ func Convert(ask Ask) (Result, error) {
 	}
 	d.command()
 	if err := profiles.Validate(d.out.Profile); err != nil {
-		return Result{}, fmt.Errorf("%s: %w", ask.Name, err)
+		return Result{}, problem.New(problem.HintOf(err), "%.60s: %w", ask.Name, err)
+	}
+	// Decoding is stricter than a value can be: it refuses what cannot be seen.
+	text, err := profiles.Encode(d.out.Profile)
+	if err == nil {
+		_, err = profiles.Decode(profileName(ask.Name)+".yaml", text)
+	}
+	if err != nil {
+		return Result{}, problem.New(problem.HintOf(err), "%.60s: what is asked for cannot be written into a profile: %w", ask.Name, err)
 	}
 	return d.out, nil
 }

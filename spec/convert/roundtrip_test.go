@@ -2,6 +2,7 @@ package convert_test
 
 import (
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -12,11 +13,15 @@ import (
 	"github.com/safe-run/safe-run/profiles/builtin"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/convert"
+	composein "github.com/safe-run/safe-run/spec/convert/compose"
 	dockerin "github.com/safe-run/safe-run/spec/convert/docker"
+	kubernetesin "github.com/safe-run/safe-run/spec/convert/kubernetes"
 	ociin "github.com/safe-run/safe-run/spec/convert/oci"
 	"github.com/safe-run/safe-run/spec/export"
+	composeout "github.com/safe-run/safe-run/spec/export/compose"
 	dockerout "github.com/safe-run/safe-run/spec/export/docker"
 	"github.com/safe-run/safe-run/spec/export/exporttest"
+	kubernetesout "github.com/safe-run/safe-run/spec/export/kubernetes"
 	ociout "github.com/safe-run/safe-run/spec/export/oci"
 	podmanout "github.com/safe-run/safe-run/spec/export/podman"
 	"github.com/safe-run/safe-run/spec/quote/quotetest"
@@ -37,6 +42,41 @@ var ways = map[string]way{
 	}},
 }
 
+func init() {
+	ways["compose"] = way{composeout.Export, func(_ *rapid.T, files []export.File) (convert.Result, error) {
+		all, err := composein.Convert(files[0].Path, files[0].Data, found(files))
+		return only(all, err)
+	}}
+	ways["kubernetes"] = way{
+		func(in export.Input) (export.Result, error) {
+			return kubernetesout.Export(in, kubernetesout.Options{PodSecurity: "privileged"})
+		},
+		func(_ *rapid.T, files []export.File) (convert.Result, error) {
+			i := slices.IndexFunc(files, func(f export.File) bool { return f.Path == "workload.yaml" })
+			all, err := kubernetesin.Convert(files[i].Path, files[i].Data, found(files))
+			return only(all, err)
+		},
+	}
+}
+
+func only(all []convert.Result, err error) (convert.Result, error) {
+	if err != nil {
+		return convert.Result{}, err
+	}
+	return all[0], nil
+}
+
+// found reads the files of an export by their last name.
+func found(files []export.File) func(string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		i := slices.IndexFunc(files, func(f export.File) bool { return path.Base(f.Path) == path.Base(name) })
+		if i < 0 {
+			return nil, fs.ErrNotExist
+		}
+		return files[i].Data, nil
+	}
+}
+
 // fromScript reads the command line of a script as a shell would.
 func fromScript(t *rapid.T, files []export.File) (convert.Result, error) {
 	script := string(files[0].Data)
@@ -47,13 +87,7 @@ func fromScript(t *rapid.T, files []export.File) (convert.Result, error) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, script)
 	}
-	return dockerin.Convert(words, func(name string) ([]byte, error) {
-		i := slices.IndexFunc(files, func(f export.File) bool { return f.Path == name })
-		if i < 0 {
-			return nil, fs.ErrNotExist
-		}
-		return files[i].Data, nil
-	})
+	return dockerin.Convert(words, found(files))
 }
 
 // TestRoundTripIsNeverLooser: what is exported and converted back allows nothing

@@ -3,6 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"path"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -12,7 +14,9 @@ import (
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/profiles/builtin"
 	"github.com/safe-run/safe-run/spec/convert"
+	"github.com/safe-run/safe-run/spec/convert/compose"
 	"github.com/safe-run/safe-run/spec/convert/docker"
+	"github.com/safe-run/safe-run/spec/convert/kubernetes"
 	"github.com/safe-run/safe-run/spec/convert/oci"
 	"github.com/safe-run/safe-run/spec/export"
 	"github.com/safe-run/safe-run/spec/problem"
@@ -37,13 +41,34 @@ func (a *app) convertVerb() *cobra.Command {
 		Example: `  safe-run convert docker -- docker run -d -p 8080:80 nginx:1.27 > nginx.yaml
   safe-run convert oci bundle/config.json --output app.yaml`,
 		DisableFlagsInUseLine: true,
-		Args:                  noTarget,
-		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return usage{problem.New("choose one of: docker, compose, kubernetes, oci", "nothing is converted from %q", args[0])}
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.convertDocker(), a.convertFile("oci", "config.json", "the config.json of a bundle", func(name string, data []byte) ([]convert.Result, error) {
-		r, err := oci.Convert(name, data)
-		return []convert.Result{r}, err
-	}))
+	cmd.AddCommand(
+		a.convertDocker(),
+		a.convertFile("compose", "compose.yaml", "the services of a compose file", func(name string, data []byte) ([]convert.Result, error) {
+			return compose.Convert(name, data, filesBeside(name))
+		}),
+		a.convertFile("kubernetes", "FILE", "the containers of Kubernetes manifests", func(name string, data []byte) ([]convert.Result, error) {
+			filters := filesBeside(name)
+			return kubernetes.Convert(name, data, func(filter string) ([]byte, error) {
+				data, err := filters(filter)
+				if err != nil { // where export kubernetes puts it
+					data, err = filters(path.Join("seccomp", path.Base(filter)))
+				}
+				return data, err
+			})
+		}),
+		a.convertFile("oci", "config.json", "the config.json of a bundle", func(name string, data []byte) ([]convert.Result, error) {
+			r, err := oci.Convert(name, data)
+			return []convert.Result{r}, err
+		}),
+	)
 	return cmd
 }
 
@@ -65,6 +90,16 @@ func (a *app) convertDocker() *cobra.Command {
 	o.addTo(cmd)
 	cmd.Flags().SetInterspersed(false)
 	return cmd
+}
+
+// filesBeside reads the files that a file names, which are told from where it lies.
+func filesBeside(file string) func(string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(file), name)
+		}
+		return readConverted(name)
+	}
 }
 
 func readConverted(name string) ([]byte, error) { return policies.ReadBounded(name, mostConverted) }

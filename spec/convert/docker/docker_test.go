@@ -116,7 +116,7 @@ func TestBadLines(t *testing.T) {
 func FuzzConvert(f *testing.F) {
 	for _, seed := range []string{
 		"docker run nginx", "docker run --tmpfs /a:size=1m,mode=0700 --ulimit core=-1 -m 1 x", "podman run --security-opt mask=/a:/b x",
-		"run -itd --cpu-quota=-5 --cpu-period 0 x", "docker run --mount type=tmpfs,dst=/x,tmpfs-size=1 x", "docker run --health-cmd [\"CMD\",\"a\"] x",
+		"run --tmpfs /\x1c x", "run -itd --cpu-quota=-5 --cpu-period 0 x", "docker run --mount type=tmpfs,dst=/x,tmpfs-size=1 x", "docker run --health-cmd [\"CMD\",\"a\"] x",
 		"docker run -p [::1]:80:80 -p 80-90:80-90 x", "docker run --user 99999999999:0 x", "docker run --pids-limit -1 --cpus 0.0001 x", "docker run -- x",
 		"docker run --tmpfs /proc/x x", "docker run --tmpfs /a --tmpfs /a x", "docker run --cap-add chown --cap-add CAP_CHOWN x",
 	} {

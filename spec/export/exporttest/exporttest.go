@@ -167,8 +167,9 @@ func find(v reflect.Value, index []int) reflect.Value {
 	return v
 }
 
-// notPolicy are names and reasons, which enforce nothing.
-var notPolicy = []string{"apiVersion", "kind", "metadata", "extends", "replace", "-"}
+// notPolicy are names and reasons, and what a battery of attacks is to find,
+// which enforce nothing.
+var notPolicy = []string{"apiVersion", "kind", "metadata", "extends", "replace", "verify", "-"}
 
 // changes lists a change of every field below v.
 func changes(v reflect.Value, path string) (out []change) {
