@@ -17,6 +17,12 @@ type docker struct{ dir, socket string }
 
 func newDocker(t *testing.T) docker {
 	t.Helper()
+	return newDockerWith(t, "safe-run")
+}
+
+// newDockerWith is one with another default runtime.
+func newDockerWith(t *testing.T, runtime string) docker {
+	t.Helper()
 	needRoot(t)
 	needPrograms(t, "dockerd", "docker")
 	dir := short(t)
@@ -28,7 +34,7 @@ func newDocker(t *testing.T) docker {
 	daemon(t, nil, listening("unix", dir+"/s"), "dockerd", "--data-root", dir+"/root", "--exec-root", dir+"/exec", "--pidfile", dir+"/pid",
 		"-H", d.socket, "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--bridge=none", "--storage-driver", "vfs",
 		"--config-file", conf, "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", group,
-		"--add-runtime", "safe-run="+safeRunOCI(t), "--default-runtime", "safe-run")
+		"--add-runtime", "safe-run="+safeRunOCI(t), "--default-runtime", runtime)
 	return d
 }
 

@@ -30,6 +30,8 @@ var looks = map[string]command{
 	"count":       {"PATH", count, 1},
 	"id":          {"", func([]string) (string, error) { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()), nil }, 0},
 	"cwd":         {"", func([]string) (string, error) { return os.Getwd() }, 0},
+	"each":        {"COMMAND;...", each, 1},
+	"limits":      {"", limits, 0},
 	"hostname":    {"", func([]string) (string, error) { return os.Hostname() }, 0},
 	"ppid":        {"", func([]string) (string, error) { return strconv.Itoa(os.Getppid()), nil }, 0},
 	"args":        {"ARG...", func(args []string) (string, error) { return fmt.Sprintf("%q", args), nil }, 0},

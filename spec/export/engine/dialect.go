@@ -89,6 +89,7 @@ func (d Dialect) Lose(s *export.Subject) {
 }
 
 func (d Dialect) loseProcess(s *export.Subject) {
+	s.Losses.Different("process.groups", "", d.Target+" makes the first process's group one of its supplementary groups as well", "nothing to do: it has that group either way")
 	if !d.Ambient && s.UID != 0 {
 		for _, name := range s.Capabilities {
 			s.Losses.Missing("process.capabilities["+name+"]", name, d.Target+" gives no ambient capabilities, so that a user who is not root has it in the bounding set alone",

@@ -89,6 +89,8 @@ func Export(in export.Input) (export.Result, error) {
 func Lose(losses *export.Losses, target string) {
 	losses.Weaker("seccomp", "", "no flag of the filter is named, because runc before 1.2 takes none; newer ones then load it with SECCOMP_FILTER_FLAG_SPEC_ALLOW, which leaves the mitigation of speculative store bypass to the program",
 		`add "flags": ["SECCOMP_FILTER_FLAG_TSYNC"] to the filter where runc is new, or boot the host with spec_store_bypass_disable=on`)
+	losses.Different("seccomp.architectures", "", "a call of another architecture ends the thread that makes it and not the whole process, which may hang without it",
+		"run it with safe-run where that matters")
 	losses.Different("seccomp.allow", "", "the calls that the runtime of "+target+" needs between loading the filter and starting the program are those of libcontainer; another runtime may need others",
 		"try the container once after an upgrade of the runtime")
 }
