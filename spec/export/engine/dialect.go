@@ -107,7 +107,7 @@ func (d Dialect) loseProcess(s *export.Subject) {
 
 func (d Dialect) losePaths(s *export.Subject) {
 	if more := d.Unmasked(s); len(more) > 0 {
-		do := "export apparmor as well, which denies them, and add --security-opt apparmor=safe-run-" + s.Name
+		const do = "run it with safe-run, or deny them in a profile of a security module and name it with --security-opt apparmor="
 		s.Losses.Weaker("paths.masked", strings.Join(more, " "), d.Target+" hides a list of its own, which these are not in", do)
 	}
 	var more []string
@@ -118,7 +118,7 @@ func (d Dialect) losePaths(s *export.Subject) {
 	}
 	if len(more) > 0 {
 		s.Losses.Weaker("paths.readOnly", strings.Join(more, " "), d.Target+" protects a list of its own, which these are not in",
-			"export apparmor as well, which denies writing them, and add --security-opt apparmor=safe-run-"+s.Name)
+			"run it with safe-run, or deny writing them in a profile of a security module and name it with --security-opt apparmor=")
 	}
 	for _, list := range []struct {
 		setting   string
