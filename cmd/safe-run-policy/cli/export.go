@@ -33,7 +33,7 @@ type exportTarget struct {
 // exportTargets make the targets of one invocation, in the order of the help;
 // each has a file of its own.
 var exportTargets = []func() *exportTarget{
-	newKubernetesTarget, newDockerTarget, newComposeTarget, newPodmanTarget, newOCITarget, newSeccompTarget,
+	newKubernetesTarget, newDockerTarget, newComposeTarget, newPodmanTarget, newOCITarget, newSeccompTarget, newSystemdTarget,
 }
 
 // exportOptions are the flags that all targets have.

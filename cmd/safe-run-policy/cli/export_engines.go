@@ -7,6 +7,7 @@ import (
 	"github.com/safe-run/safe-run/spec/export/oci"
 	"github.com/safe-run/safe-run/spec/export/podman"
 	"github.com/safe-run/safe-run/spec/export/seccomp"
+	"github.com/safe-run/safe-run/spec/export/systemd"
 )
 
 func newDockerTarget() *exportTarget {
@@ -57,5 +58,15 @@ func newSeccompTarget() *exportTarget {
 		long:    "write the filter in Docker's form, for x86-64 and arm64, which Docker, Podman, containerd and the kubelet read.",
 		example: "  safe-run export seccomp --profile web > seccomp.json\n  docker run --security-opt seccomp=seccomp.json nginx:1.27",
 		noImage: true, export: seccomp.Export,
+	}
+}
+
+func newSystemdTarget() *exportTarget {
+	return &exportTarget{
+		use: "systemd [flags] --name NAME --command PROGRAM [-- ARGUMENT...]", short: "a hardened unit for a plain program, without a container",
+		long: `write NAME.service for a program of the host: a read-only system, system calls, address
+families, limits and capabilities as the profile has them.`,
+		example: "  safe-run export systemd --profile batch --name report --command /usr/local/bin/report -- --daily > report.service\n  systemd-analyze security --offline=true report.service",
+		noImage: true, export: systemd.Export,
 	}
 }
