@@ -2,9 +2,11 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/spec/export"
@@ -30,6 +32,16 @@ func (a *app) diffExport(old string, t *exportTarget, files []export.File) error
 		files = []export.File{{Data: data}}
 	}
 	changed := false
+	if info.IsDir() {
+		gone, err := onlyIn(old, files)
+		if err != nil {
+			return err
+		}
+		for _, path := range gone {
+			changed = true
+			fmt.Fprintf(a.std.Out, "only in %s: %s\n", printable(old), printable(path))
+		}
+	}
 	for _, f := range files {
 		path := old
 		if f.Path != "" {
@@ -56,4 +68,32 @@ func (a *app) diffExport(old string, t *exportTarget, files []export.File) error
 		return errNo
 	}
 	return nil
+}
+
+// mostFiles bounds the look at a directory: no export has as many.
+const mostFiles = 1000
+
+// onlyIn lists the files of an older export that the new one does not have: what
+// they made stays in a cluster until somebody deletes it.
+func onlyIn(dir string, files []export.File) ([]string, error) {
+	var gone []string
+	seen := 0
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if seen++; seen > mostFiles {
+			return fs.SkipAll
+		}
+		below, err := filepath.Rel(dir, path)
+		there := slices.ContainsFunc(files, func(f export.File) bool { return filepath.FromSlash(f.Path) == below })
+		if entry.Type().IsRegular() && !there {
+			gone = append(gone, below)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, problem.New("name the file or the directory of an older export", "%w", err)
+	}
+	return gone, nil
 }

@@ -33,6 +33,13 @@ func (x *exporter) image() error {
 	if r := x.p.Image.Registries; r != nil && !fromOneOf(i.Reference, r) {
 		return x.refuse("image.registries", "name an image from "+orNone(r), "the image %s comes from no registry that the profile allows", clip(i.Reference))
 	}
+	if !i.Config {
+		x.lack(export.Loss{
+			Setting: "image config", Value: i.Reference, Severity: export.Missing,
+			Lost: "the image is not in this host's store: its volumes and its health check are not exported",
+			Do:   "safe-run image pull " + i.Reference + ", and export again",
+		})
+	}
 	if i.Digest != "" {
 		return nil
 	}

@@ -23,6 +23,10 @@ func (x *exporter) kyvernoPolicy() object {
 		with("spec", object{}.with("background", false).with("rules", list{rule}))
 }
 
+// rekor is sigstore's public log. Kyverno wants one named even where it is not
+// asked.
+const rekor = "https://rekor.sigstore.dev"
+
 // signaturePolicy has the images of the namespace verified: every signature that
 // the profile asks for, each by any of its keys or identities. Nil where no
 // signature can be checked.
@@ -77,7 +81,7 @@ func (x *exporter) attestors(s profiles.Signature, before int) (made list, names
 			return nil, nil
 		}
 		add(object{}.with("key", object{}.with("data", pem), path).
-			with("ctlog", object{}.with("insecureIgnoreTlog", true).with("insecureIgnoreSCT", true), "a key vouches by itself, as in a launch"))
+			with("ctlog", object{}.with("url", rekor).with("insecureIgnoreTlog", true).with("insecureIgnoreSCT", true), "a key vouches by itself, as in a launch"))
 	}
 	var identities list
 	for _, id := range s.Keyless {
@@ -91,7 +95,7 @@ func (x *exporter) attestors(s profiles.Signature, before int) (made list, names
 		identities = append(identities, one)
 	}
 	if identities != nil {
-		add(object{}.with("keyless", object{}.with("identities", identities)))
+		add(object{}.with("keyless", object{}.with("identities", identities)).with("ctlog", object{}.with("url", rekor)))
 	}
 	return made, names
 }
