@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages of the groups named, only those that are missing.
-# usage: integration/deps.sh build|test|bench|conformance|vagrant|vm...
+# usage: integration/deps.sh build|test|bench|conformance|kubernetes|vagrant|vm...
 set -euo pipefail
 
 build=(gcc libc6-dev libseccomp-dev pkg-config)
 test=(busybox-static chromium containerd containernetworking-plugins docker-registry docker.io iproute2 mmdebstrap podman runc skopeo strace)
 bench=(bubblewrap crun docker-registry hyperfine podman runc skopeo umoci)
 conformance=(attr bats busybox-static gawk gcc iproute2 jq mmdebstrap procps)
+kubernetes=(etcd-server openssl)
 vagrant=(vagrant)
 vm=(busybox-static e2fsprogs mmdebstrap qemu-system-x86 xz-utils)
 
@@ -17,9 +18,10 @@ for group in "$@"; do
 	test) wanted+=("${test[@]}") ;;
 	bench) wanted+=("${bench[@]}") ;;
 	conformance) wanted+=("${conformance[@]}") ;;
+	kubernetes) wanted+=("${kubernetes[@]}") ;;
 	vagrant) wanted+=("${vagrant[@]}") ;;
 	vm) wanted+=("${vm[@]}") ;;
-	*) echo "deps.sh: no group $group; there are build, test, bench, conformance, vagrant and vm" >&2 && exit 2 ;;
+	*) echo "deps.sh: no group $group; there are build, test, bench, conformance, kubernetes, vagrant and vm" >&2 && exit 2 ;;
 	esac
 done
 
