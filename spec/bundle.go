@@ -29,6 +29,8 @@ type BundleInput struct {
 	Unasked []string
 	// Config is the file that says what becomes of conflicts; oci.yaml when empty.
 	Config string
+	// Pod is the one that the bundle belongs to, when its engine says so.
+	Pod Pod
 }
 
 // Met is what a bundle came to: the spec to run, and what later execs and
@@ -245,6 +247,9 @@ func (m *meeter) meetProcess() error {
 		Setting: "capabilities", Value: listOr(p.Capabilities.Bounding, "none"), Source: m.source("process.capabilities"),
 		Why: "those that both the bundle and the profile give",
 	})
+	if err := m.unjudged(); err != nil {
+		return err
+	}
 	p.NoNewPrivileges = true
 	m.decide(Decision{Setting: "no_new_privs", Value: "set", Source: fromSafeRun, Why: "setuid programs and file capabilities give nothing"})
 	if adj := m.in.Profile.Process.OOMScoreAdj; adj != nil && (p.OOMScoreAdj == nil || *p.OOMScoreAdj < int(*adj)) {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -18,6 +19,10 @@ var harmless = map[string][2]int64{
 	"/dev/null": {1, 3}, "/dev/zero": {1, 5}, "/dev/full": {1, 7}, "/dev/random": {1, 8}, "/dev/urandom": {1, 9},
 	"/dev/tty": {5, 0}, "/dev/console": {5, 1}, "/dev/ptmx": {5, 2},
 }
+
+// hostConsole is the number of /dev/console, by which a process opens the host's
+// own. The /dev/console of a container is a pseudo terminal, mounted there.
+var hostConsole = [2]int64{5, 1}
 
 // pseudoTerminals is the major number of /dev/pts/N.
 const pseudoTerminals = 136
@@ -49,6 +54,9 @@ func (m *meeter) meetDevices() error {
 	for _, d := range kept {
 		// A device that the bundle names is its engine's to allow, also one that
 		// libcontainer makes and allows when it is not named.
+		if [2]int64{d.Major, d.Minor} == hostConsole {
+			continue
+		}
 		m.linux.Resources.Devices = append(m.linux.Resources.Devices, specs.LinuxDeviceCgroup{
 			Allow: true, Type: d.Type, Major: new(d.Major), Minor: new(d.Minor), Access: "rwm",
 		})
@@ -111,18 +119,23 @@ func (m *meeter) limits() *specs.LinuxResources {
 	return out
 }
 
-// overriding are settings of cgroup version 2 that say again, in another way,
-// what the limits say.
-var overriding = []string{"memory.max", "memory.swap.max", "cpu.max", "pids.max", "memory.oom.group"}
-
 func (m *meeter) meetResources() error {
-	for _, key := range overriding {
-		if _, set := m.linux.Resources.Unified[key]; !set {
+	for _, key := range slices.Sorted(maps.Keys(m.linux.Resources.Unified)) {
+		why, refused := unifiedRefused(key)
+		if !refused {
 			continue
 		}
 		err := m.conflict(Decision{
-			Setting: "resources.unified " + key, Value: "left out", Source: fromSafeRun, Why: "it would take the place of the profile's limit",
+			Setting: "resources.unified " + key, Value: "left out", Source: fromSafeRun, Why: why,
 		}, func() { delete(m.linux.Resources.Unified, key) })
+		if err != nil {
+			return err
+		}
+	}
+	for _, b := range beyondQuota(m.linux.Resources.CPU) {
+		err := m.conflict(Decision{
+			Setting: "resources.cpu " + b.field, Value: "left out", Source: fromSafeRun, Why: whyBeyondQuota,
+		}, b.clear)
 		if err != nil {
 			return err
 		}
@@ -204,10 +217,13 @@ func (m *Met) MeetUpdate(r *specs.LinuxResources) error {
 	if m.Limits == nil || m.Limits.Memory == nil || m.Limits.CPU == nil || m.Limits.Pids == nil {
 		return problem.New("delete the container and create it again", "it is not known what the container was limited to")
 	}
-	for _, key := range overriding {
-		if _, set := r.Unified[key]; set {
-			return problem.New("use the field for it", "the profile %s limits what unified %s would change", m.Profile, key)
+	for _, key := range slices.Sorted(maps.Keys(r.Unified)) {
+		if why, refused := unifiedRefused(key); refused {
+			return problem.New("use the field for it", "unified %s is not changed in a container of profile %s: %s", clip(key), m.Profile, why)
 		}
+	}
+	if asked := beyondQuota(r.CPU); len(asked) > 0 {
+		return problem.New("change the quota", "cpu %s is not changed in a container of profile %s: %s", asked[0].field, m.Profile, whyBeyondQuota)
 	}
 	if r.Memory != nil {
 		if r.Memory.Limit != nil {
@@ -233,6 +249,7 @@ func (m *Met) MeetExec(asked *specs.Process) (*specs.Process, error) {
 		return nil, problem.New("delete the container and create it again", "it is not known what the container was confined to")
 	}
 	p := *asked
+	p.Scheduler, p.IOPriority, p.ExecCPUAffinity = nil, nil, nil // see unjudged
 	bound := m.Process
 	if err := m.execUser(&p.User); err != nil {
 		return nil, err
@@ -266,6 +283,17 @@ func (m *Met) MeetExec(asked *specs.Process) (*specs.Process, error) {
 // one's place, it does so here.
 func (m *Met) execUser(user *specs.User) error {
 	first := m.Process.User
+	if m.Replaced != nil {
+		if user.UID == m.Replaced.UID && user.GID == m.Replaced.GID {
+			umask := user.Umask
+			*user = first
+			user.Umask = umask
+		}
+		// Groups that the first process was not given are not had this way.
+		user.AdditionalGids = slices.DeleteFunc(slices.Clone(user.AdditionalGids), func(g uint32) bool {
+			return !slices.Contains(first.AdditionalGids, g)
+		})
+	}
 	if user.UID == 0 && first.UID != 0 {
 		if m.Replaced == nil || m.Replaced.UID != 0 {
 			return problem.New("choose another user", "root is not given to an exec in a container of profile %s", m.Profile)

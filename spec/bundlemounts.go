@@ -10,27 +10,29 @@ import (
 	"github.com/safe-run/safe-run/profiles"
 )
 
+type engineFile struct {
+	below   string
+	targets []string
+}
+
 // engineFiles are files that engines make for one container below places that
 // are the host's otherwise, by where the container sees them; without targets
 // they are volumes, which may be seen anywhere.
-var engineFiles = []struct {
-	below   string
-	targets []string
-}{
+var engineFiles = []engineFile{
 	{"/var/lib/docker/containers", engineTargets},
 	{"/var/lib/containers/storage/overlay-containers", engineTargets},
 	{"/run/containers/storage", engineTargets},
-	{"/var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes", engineTargets},
-	{"/run/containerd/io.containerd.grpc.v1.cri/sandboxes", engineTargets},
 	{"/var/lib/docker/volumes", nil},
 	{"/var/lib/containers/storage/volumes", nil},
-	{"/var/lib/kubelet/pods", nil},
 }
 
 var engineTargets = []string{"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv", "/run/secrets", "/dev/shm"}
 
 // kernelTypes are filesystems that show a container's own namespaces.
 var kernelTypes = []string{"proc", "sysfs", "cgroup", "cgroup2", "mqueue", "devpts", "tmpfs"}
+
+// ownPlace is the only place of a filesystem whose paths the profile masks.
+var ownPlace = map[string]string{"proc": "/proc", "sysfs": "/sys"}
 
 // meetMounts leaves out what shows the host, and takes from the others what no
 // container needs.
@@ -86,15 +88,19 @@ func (m *meeter) forbiddenMount(mount specs.Mount) (Decision, bool) {
 	if !isBind(mount) {
 		d.Setting = "mount of type " + mount.Type + " at " + mount.Destination
 		d.Source, d.Why = fromSafeRun, "filesystems of the host are mounted by the host"
+		if at := ownPlace[mount.Type]; at != "" && path.Join("/", mount.Destination) != at {
+			d.Why = "what is masked and read-only at " + at + " would be open there"
+			return d, true
+		}
 		return d, !slices.Contains(kernelTypes, mount.Type)
 	}
 	source := path.Clean(mount.Source)
-	for _, e := range engineFiles {
+	for _, e := range slices.Concat(engineFiles, m.bundle.Pod.files()) {
 		if below(source, e.below) && (e.targets == nil || slices.Contains(e.targets, path.Clean(mount.Destination))) {
 			return d, false
 		}
 	}
-	readOnly := slices.Contains(mount.Options, "ro") && !slices.Contains(mount.Options, "rw")
+	readOnly := slices.Contains(mount.Options, "ro") && !slices.Contains(mount.Options, "rw") && !slices.Contains(mount.Options, "rrw")
 	judge := writtenPath
 	if readOnly {
 		judge = sensitivePath
@@ -127,6 +133,9 @@ func (m *meeter) private(mount *specs.Mount) error {
 	return nil
 }
 
+// loosening are options that take flags from a mount and from all below it.
+var loosening = []string{"rrw", "rsuid", "rdev", "rexec"}
+
 // harden adds the options that take something away.
 func (m *meeter) harden(mount *specs.Mount) {
 	add := []string{"nosuid", "nodev"}
@@ -143,6 +152,8 @@ func (m *meeter) harden(mount *specs.Mount) {
 	default:
 		add = append(add, "noexec")
 	}
+	// libcontainer applies these after all others (mount_setattr(2)).
+	mount.Options = slices.DeleteFunc(slices.Clone(mount.Options), func(o string) bool { return slices.Contains(loosening, o) })
 	for _, option := range add {
 		mount.Options = restrict(mount.Options, option)
 	}

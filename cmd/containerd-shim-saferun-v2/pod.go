@@ -6,6 +6,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -24,10 +25,16 @@ var fields = []struct{ asked, field, instead string }{
 	{"device ", "resources or securityContext.privileged", "no devices"},
 }
 
+// podOf is the pod of a bundle. containerd's CRI writes these annotations after
+// those that it passes on of a pod's own.
+func podOf(oci *specs.Spec) spec.Pod {
+	return spec.Pod{UID: oci.Annotations["io.kubernetes.cri.sandbox-uid"], Sandbox: oci.Annotations["io.kubernetes.cri.sandbox-id"]}
+}
+
 // inPod names the field of the pod in what was refused, for whoever reads the
 // pod's events.
 func inPod(oci *specs.Spec, err error) error {
-	if oci.Annotations["io.kubernetes.cri.sandbox-id"] == "" {
+	if podOf(oci).Sandbox == "" {
 		return err
 	}
 	if privileged(oci) {

@@ -52,7 +52,7 @@ func meet(ask shim.Ask) (*spec.Met, error) {
 	}
 	met, err := spec.MeetBundle(spec.BundleInput{
 		OCI: ask.OCI, Profile: *p, Host: probe.Host(), Strip: c.OnConflict == policies.Strip, HostNamespaces: host,
-		Unasked: unasked, Config: here.ConfigName(policies.Shim),
+		Unasked: unasked, Config: here.ConfigName(policies.Shim), Pod: podOf(ask.OCI),
 	})
 	if err != nil {
 		return nil, inPod(ask.OCI, err)
