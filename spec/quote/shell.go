@@ -1,5 +1,5 @@
 // Package quote writes words so that what reads them reads the same words: the
-// shell, units of systemd, HCL. Each has its own test reader.
+// shell, units of systemd, HCL, AppArmor. Each has its own test reader.
 package quote
 
 import "strings"
