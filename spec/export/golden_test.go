@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write golden files")
 // TestGolden shows what every built-in profile becomes, without the filters,
 // which spec's own golden files show.
 func TestGolden(t *testing.T) {
-	for _, target := range []string{"compose", "docker", "podman"} {
+	for _, target := range []string{"apparmor", "compose", "docker", "nomad", "podman"} {
 		for _, name := range builtin.Names() {
 			t.Run(target+"-"+name, func(t *testing.T) {
 				in := exporttest.Input(exporttest.Profile(name))

@@ -34,6 +34,7 @@ type exportTarget struct {
 // each has a file of its own.
 var exportTargets = []func() *exportTarget{
 	newKubernetesTarget, newDockerTarget, newComposeTarget, newPodmanTarget, newOCITarget, newSeccompTarget, newSystemdTarget,
+	newAppArmorTarget, newNomadTarget,
 }
 
 // exportOptions are the flags that all targets have.

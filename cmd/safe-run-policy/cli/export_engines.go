@@ -2,8 +2,10 @@ package cli
 
 import (
 	"github.com/safe-run/safe-run/spec/export"
+	"github.com/safe-run/safe-run/spec/export/apparmor"
 	"github.com/safe-run/safe-run/spec/export/compose"
 	"github.com/safe-run/safe-run/spec/export/docker"
+	"github.com/safe-run/safe-run/spec/export/nomad"
 	"github.com/safe-run/safe-run/spec/export/oci"
 	"github.com/safe-run/safe-run/spec/export/podman"
 	"github.com/safe-run/safe-run/spec/export/seccomp"
@@ -68,5 +70,30 @@ func newSystemdTarget() *exportTarget {
 families, limits and capabilities as the profile has them.`,
 		example: "  safe-run export systemd --profile batch --name report --command /usr/local/bin/report -- --daily > report.service\n  systemd-analyze security --offline=true report.service",
 		noImage: true, export: systemd.Export,
+	}
+}
+
+func newAppArmorTarget() *exportTarget {
+	return &exportTarget{
+		use: "apparmor [flags] [IMAGE]", short: "an AppArmor profile for the containers of another runtime",
+		long: `write a profile for AppArmor 3.0 and newer, called safe-run-NAME: what may be read, run and
+written inside, capabilities, kinds of sockets, signals, and no mounts. NAME is the
+image's, or the profile's where no image is named; an image's volumes can be written to
+if the image is named and its config can be read here.`,
+		example: `  safe-run export apparmor --profile web --output safe-run-nginx nginx:1.27
+  apparmor_parser --replace safe-run-nginx
+  docker run --security-opt apparmor=safe-run-nginx nginx:1.27
+  safe-run export kubernetes --profile web --apparmor safe-run-nginx nginx:1.27`,
+		noImage: true, export: apparmor.Export,
+	}
+}
+
+func newNomadTarget() *exportTarget {
+	return &exportTarget{
+		use: "nomad --output DIR [flags] IMAGE [-- ARGUMENT...]", short: "a job of Nomad for its docker driver, and its filter",
+		long: `write NAME.nomad.hcl, a service for Nomad 1.5 and newer, and seccomp.json, which each client
+has to have at the place that the job names.`,
+		example: "  safe-run export nomad --profile web -p 8080:80 --output deploy/ nginx:1.27\n  nomad job run deploy/nginx.nomad.hcl",
+		export:  nomad.Export,
 	}
 }
