@@ -42,6 +42,11 @@ func (a *app) policyVerbs() []*cobra.Command {
 			"  safe-run convert docker -- docker run -d -p 8080:80 nginx:1.27 > nginx.yaml",
 		},
 		{
+			"install", "install {containerd | docker | podman | crio} [flags]", "make safe-run a runtime of a container engine, and take it back",
+			"write the drop-in configuration that makes safe-run a runtime of an engine, and a default policy where there is none; --undo takes both back.",
+			"  safe-run install docker --dry-run",
+		},
+		{
 			"verify", "verify [flags] [IMAGE]", "attack a sandbox from inside, and say what stopped each attack",
 			"start a sandbox as run would, attack it from inside, and say which layer stopped each attack.",
 			"  safe-run verify --profile web nginx:1.27",
