@@ -72,14 +72,18 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 		defer filter.close()
 		process.PidfdSocket = filter.ready()
 	}
+	children.begin()
 	err = b.container.Start(process)
+	if err == nil {
+		started.pid, err = process.Pid()
+	}
+	children.end(started.pid)
 	closeChildEnds(process, o)
 	if err != nil {
 		started.closePipes()
 		return nil, err
 	}
-	started.pid, err = process.Pid()
-	return started, err
+	return started, nil
 }
 
 // bundleProcess translates what a spec says of a process.
@@ -183,6 +187,7 @@ func (p *BundleProcess) Pid() int { return p.pid }
 func (p *BundleProcess) Kill() {
 	_ = p.process.Signal(unix.SIGKILL)
 	_, _ = p.process.Wait()
+	children.waited(p.pid)
 }
 
 // Supervise passes signals on to the process until it has ended, and gives its

@@ -53,11 +53,9 @@ func (b *Bundle) Own(files ...*os.File) error {
 	return nil
 }
 
-// SignalAll sends a signal to every process of the container.
+// SignalAll sends a signal to every process of the container. To kill them all
+// there is SignalFirst.
 func (b *Bundle) SignalAll(sig syscall.Signal) error {
-	if sig == unix.SIGKILL && b.hasOwnPids() {
-		return b.Signal(sig)
-	}
 	pids, err := b.Processes()
 	if err != nil {
 		return err
@@ -84,13 +82,14 @@ func (b *Bundle) KillRest() error {
 	if b.hasOwnPids() {
 		return nil
 	}
-	return b.container.Signal(unix.SIGKILL)
+	return b.killGroup()
 }
 
 // Wait waits for the end of a process that this process started, and gives its
 // exit status as a shell counts it.
 func (p *BundleProcess) Wait() uint32 {
 	state, err := p.process.Wait()
+	children.waited(p.pid)
 	if state == nil {
 		// Nobody else may wait for it: what is left is to say that it is gone.
 		_ = err

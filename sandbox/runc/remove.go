@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"time"
 
 	"github.com/opencontainers/cgroups"
@@ -20,7 +21,7 @@ const killTimeout = 10 * time.Second
 // gone and removes the cgroup. It needs nothing but the path, because the
 // launcher may have died at any point. It is idempotent.
 func Remove(cgroupsPath string, systemd bool) error {
-	if cgroupsPath == "" {
+	if cgroupsPath == "" || path.Clean(cgroupsPath) == "/" { // all of the host
 		return nil
 	}
 	config, err := specconv.CreateCgroupConfig(&specconv.CreateOpts{
@@ -67,8 +68,8 @@ func killAll(cgroup cgroups.Manager) error {
 func allPids(cgroup cgroups.Manager) ([]int, error) {
 	seen := map[int]bool{}
 	var out []int
-	for _, path := range cgroup.GetPaths() {
-		pids, err := cgroups.GetAllPids(path)
+	for _, at := range cgroup.GetPaths() {
+		pids, err := cgroups.GetAllPids(at)
 		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
 			return nil, err
 		}

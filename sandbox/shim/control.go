@@ -44,6 +44,8 @@ func (s *Service) Resume(_ context.Context, r *taskapi.ResumeRequest) (*emptypb.
 }
 
 func (t *task) pause(is bool) error {
+	t.gate.Lock()
+	defer t.gate.Unlock()
 	change := t.container.Resume
 	if is {
 		change = t.container.Pause

@@ -42,6 +42,11 @@ func (s *Service) startInit(t *task) error {
 	if !t.init.is(tasktypes.Status_CREATED) {
 		return fmt.Errorf("cannot start a container that is not waiting to be: %w", errdefs.ErrFailedPrecondition)
 	}
+	leave, err := t.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := t.container.Start(); err != nil {
 		return fmt.Errorf("OCI runtime start failed: %w", err)
 	}
@@ -51,10 +56,12 @@ func (s *Service) startInit(t *task) error {
 }
 
 func (s *Service) startExec(t *task, p *process) error {
-	p.mu.Lock()
-	asked := p.asked
-	p.asked = nil
-	p.mu.Unlock()
+	leave, err := t.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	asked := p.begin()
 	if asked == nil {
 		return fmt.Errorf("process %s was started before: %w", p.id, errdefs.ErrFailedPrecondition)
 	}
@@ -69,7 +76,7 @@ func (s *Service) startExec(t *task, p *process) error {
 		t.others.Done()
 		return fmt.Errorf("OCI runtime exec failed: exec failed: %w", err)
 	}
-	p.set(tasktypes.Status_RUNNING)
+	p.running()
 	s.tell(&events.TaskExecStarted{ContainerID: t.id, ExecID: p.id, Pid: p.pid()})
 	go func() {
 		defer t.others.Done()
@@ -142,7 +149,7 @@ func (s *Service) Delete(ctx context.Context, r *taskapi.DeleteRequest) (*taskap
 }
 
 func (t *task) deleteExec(p *process) error {
-	if p.is(tasktypes.Status_RUNNING) {
+	if !p.giveUp() {
 		return fmt.Errorf("cannot delete a running process: %w", errdefs.ErrFailedPrecondition)
 	}
 	p.open().finish()
@@ -152,7 +159,7 @@ func (t *task) deleteExec(p *process) error {
 
 func (s *Service) deleteTask(ctx context.Context, t *task) error {
 	if t.init.is(tasktypes.Status_CREATED) {
-		if err := t.container.Signal(syscall.SIGKILL); err == nil {
+		if err := t.signal(uint32(syscall.SIGKILL), false); err == nil {
 			if err := t.init.wait(ctx); err != nil {
 				return err
 			}
@@ -175,7 +182,9 @@ func (s *Service) deleteTask(ctx context.Context, t *task) error {
 		return err
 	}
 	s.mu.Lock()
-	delete(s.tasks, t.id)
+	if s.tasks[t.id] == t { // else removed by another request, and its id is another's
+		delete(s.tasks, t.id)
+	}
 	s.mu.Unlock()
 	code, at := t.init.exit()
 	s.tell(&events.TaskDelete{ContainerID: t.id, Pid: t.init.pid(), ExitStatus: code, ExitedAt: timestamppb.New(at)})

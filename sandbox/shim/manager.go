@@ -159,6 +159,7 @@ func (m *manager) Stop(ctx context.Context, id string) (containerdshim.StopStatu
 	}
 	bundle := filepath.Join(filepath.Dir(own), id)
 	status := containerdshim.StopStatus{ExitStatus: 128 + int(syscall.SIGKILL), ExitedAt: time.Now()}
+	made := wasMade(bundle, id)
 	if container, err := (runc.Bundles{Root: stateOf(bundle)}).Load(id); err == nil {
 		if state, err := container.State(); err == nil {
 			status.Pid = state.Pid
@@ -167,7 +168,7 @@ func (m *manager) Stop(ctx context.Context, id string) (containerdshim.StopStatu
 			log.G(ctx).WithError(err).Warn("the container could not be removed")
 		}
 	}
-	if err := removeGroup(bundle); err != nil {
+	if err := removeGroup(bundle, made); err != nil {
 		log.G(ctx).WithError(err).Warn("its control group could not be removed")
 	}
 	if err := unmountRoot(bundle); err != nil {
@@ -200,9 +201,22 @@ func removeSocket(ctx context.Context, id string) {
 	}
 }
 
+// wasMade says whether the container's directory of state is there:
+// libcontainer makes it after it has found the control group empty, before
+// anything is in it, and removes it last.
+func wasMade(bundle, id string) bool {
+	_, err := os.Stat(filepath.Join(stateOf(bundle), id))
+	return err == nil
+}
+
 // removeGroup removes the control group by its path alone: a shim may be killed
-// before it has written down that it made one.
-func removeGroup(bundle string) error {
+// before it has written down that it made one. A container that was never made,
+// or was removed, has none: what its spec names is another's then, which may be
+// why it was not made.
+func removeGroup(bundle string, made bool) error {
+	if !made {
+		return nil
+	}
 	oci, err := readBundle(bundle)
 	if err != nil || oci.Linux == nil {
 		return err

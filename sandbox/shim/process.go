@@ -2,6 +2,7 @@ package shim
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -9,6 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/errdefs"
 
 	"github.com/safe-run/safe-run/sandbox/runc"
 )
@@ -27,12 +29,48 @@ type process struct {
 	code    uint32
 	at      time.Time
 
+	starting bool     // between begin and running or ended
+	pending  []uint32 // signals that came meanwhile
+
 	// exited is closed when the end of the process has been told.
 	exited chan struct{}
 }
 
 func newProcess(id string, io stdio) *process {
 	return &process{id: id, stdio: io, status: tasktypes.Status_CREATED, exited: make(chan struct{})}
+}
+
+// begin takes what an exec asks for, to start it; nil when that was done before.
+func (p *process) begin() *specs.Process {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	asked := p.asked
+	p.asked, p.starting = nil, p.starting || asked != nil
+	return asked
+}
+
+// running ends what begin began: the process runs, and gets the signals that
+// came too early for it.
+func (p *process) running() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.status, p.starting = tasktypes.Status_RUNNING, false
+	for _, sig := range p.pending {
+		_ = p.started.Signal(syscall.Signal(sig))
+	}
+	p.pending = nil
+}
+
+// giveUp says whether an exec may be removed: it has ended, or it has not begun
+// and never will.
+func (p *process) giveUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.starting || p.status == tasktypes.Status_RUNNING {
+		return false
+	}
+	p.asked = nil
+	return true
 }
 
 // launch starts the process, with its streams.
@@ -85,7 +123,7 @@ func (p *process) is(status tasktypes.Status) bool {
 func (p *process) ended(code uint32, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.status, p.code, p.at = tasktypes.Status_STOPPED, code, at
+	p.status, p.code, p.at, p.starting = tasktypes.Status_STOPPED, code, at, false
 }
 
 func (p *process) exit() (code uint32, at time.Time) {
@@ -111,10 +149,24 @@ func (p *process) open() *streams {
 	return p.streams
 }
 
-// signal sends a signal to a process that is not the first one.
+// lastSignal is SIGRTMAX (signal(7)).
+const lastSignal = 64
+
+// signal sends a signal to a process that is not the first one; to one that is
+// being started, when it is.
 func (p *process) signal(sig uint32) error {
 	p.mu.Lock()
 	started, status := p.started, p.status
+	if p.starting {
+		defer p.mu.Unlock()
+		if sig > lastSignal {
+			return answer(errdefs.ErrInvalidArgument)
+		}
+		if !slices.Contains(p.pending, sig) {
+			p.pending = append(p.pending, sig)
+		}
+		return nil
+	}
 	p.mu.Unlock()
 	switch {
 	case status == tasktypes.Status_STOPPED:

@@ -1,11 +1,13 @@
 package shim
 
 import (
+	"fmt"
 	"sync"
 	"syscall"
 	"time"
 
 	tasktypes "github.com/containerd/containerd/api/types/task"
+	"github.com/containerd/errdefs"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/safe-run/safe-run/sandbox/runc"
@@ -22,6 +24,10 @@ type task struct {
 	// life orders what is told of the first process: that it was started comes
 	// before that it ended.
 	life sync.Mutex
+
+	// gate keeps a pause and the start of a process apart: who is frozen while he
+	// joins is waited for, and nothing of libcontainer's answers meanwhile.
+	gate sync.RWMutex
 
 	mu     sync.Mutex
 	execs  map[string]*process
@@ -82,6 +88,19 @@ func (t *task) begin() bool {
 	return true
 }
 
+// enter begins the start of a process, which leave ends; it is refused while the
+// container is paused.
+func (t *task) enter() (leave func(), err error) {
+	t.gate.RLock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.paused {
+		t.gate.RUnlock()
+		return nil, fmt.Errorf("cannot exec in a paused container: %w", errdefs.ErrFailedPrecondition)
+	}
+	return t.gate.RUnlock, nil
+}
+
 // watch waits for the first process, then for those beside it: their ends are
 // told before its own. With a pid namespace of its own the kernel has killed
 // them.
@@ -107,10 +126,11 @@ func (t *task) signal(sig uint32, all bool) error {
 	if t.init.is(tasktypes.Status_STOPPED) {
 		return notFound("process already finished")
 	}
-	if all {
-		return signalled(t.container.SignalAll(syscall.Signal(sig)))
+	s := syscall.Signal(sig)
+	if all && s != syscall.SIGKILL {
+		return signalled(t.container.SignalAll(s))
 	}
-	return signalled(t.container.Signal(syscall.Signal(sig)))
+	return signalled(t.container.SignalFirst(t.init.started, s))
 }
 
 // meetExec holds a further process to what the first one was held to.
