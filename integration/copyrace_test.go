@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/safe-run/safe-run/spec/event"
 )
 
 // races is how many copies each way are run against a container that exchanges
@@ -28,7 +30,9 @@ func TestCopyRace(t *testing.T) {
 	// One link is absolute, one goes up as far as there is; both name a
 	// directory that only the host has.
 	up := strings.Repeat("../", 20) + canary
-	y.detach(t, []string{"--name", "races"}, "sh", "-c",
+	// Who exchanges two names at once asks for it.
+	profile := allowing(t, event.Denial{Allow: []string{"seccomp:", "  allow:", "    - {name: renameat2, why: ...}"}})
+	y.detach(t, []string{"--profile", profile, "--name", "races"}, "sh", "-c",
 		`cd /tmp; for n in 1 2; do busybox mkdir -p $n/d/e; echo inner > $n/d/f; done
 		busybox ln -s `+canary+` 1/l; busybox ln -s `+up+` 2/l
 		peek flip 1/d 1/l & peek flip 2/d 2/l & echo ready; wait`)

@@ -160,15 +160,23 @@ func TestLimitDenials(t *testing.T) {
 		code                int
 	}{
 		{event.Memory, "--memory", "64m", []string{"alloc", "80"}, 137},
-		{event.Pids, "--pids-limit", "20", []string{"failfork", "15"}, 1},
+		// One thread in each: how many Go has is its own affair.
+		{event.Pids, "--pids-limit", "20", []string{"sh", "-c", "for i in $(busybox seq 25); do busybox sleep 1 & done; wait"}, 2},
 	} {
-		got := peek(t, []string{"--explain", "--format", "json", c.flag, c.less}, c.words...)
+		run := func(flags ...string) result {
+			if c.control == event.Memory {
+				return peek(t, append([]string{"--explain", "--format", "json"}, flags...), c.words...)
+			}
+			args := append(append([]string{"run", "--explain", "--format", "json"}, flags...), "dir:"+y.root)
+			return y.run(t, append(args, c.words...)...)
+		}
+		got := run(c.flag, c.less)
 		list := deniedBy(c.control, got.err)
 		if got.code != c.code || len(list) != 1 || list[0].Count == 0 || len(list[0].Allow) != 2 {
 			t.Errorf("%s %s: exit code %d, %+v\n%s", c.flag, c.less, got.code, list, got.err)
 			continue
 		}
-		again := peek(t, []string{"--explain", "--format", "json", "--profile", allowing(t, list[0])}, c.words...)
+		again := run("--profile", allowing(t, list[0]))
 		if list := deniedBy(c.control, again.err); again.code != 0 || len(list) > 0 {
 			t.Errorf("with %+v: exit code %d, %+v\n%s", list, again.code, list, again.err)
 		}

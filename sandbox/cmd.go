@@ -257,8 +257,9 @@ func (c *Cmd) Wait() (Exit, error) {
 	exit := newExit(status, usage, c.Plan.Limits)
 	exit.attribute(syscall.Signal(c.asked.Load()), c.killed.Load())
 	exit.Denials, exit.Traced = c.Denials()
-	exit.Untraced = c.untraced()
-	exit.Denials = append(exit.Denials, c.lastCounted(usage)...)
+	last, err := c.lastCounted(usage)
+	exit.Untraced = errors.Join(c.untraced(), err)
+	exit.Denials = append(exit.Denials, last...)
 	gravestFirst(exit.Denials)
 	if v := c.violation.Load(); v != nil && exit.Signal == unix.SIGKILL {
 		exit.Cause, exit.Violation = CauseViolation, v

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -13,18 +14,17 @@ import (
 
 // counted are the denials that the kernel counts by itself, whether anybody
 // watches or not: those of the limits and of the network.
-func counted(id string, plan *spec.Plan, usage runc.Usage) []event.Denial {
+func counted(id string, plan *spec.Plan, usage runc.Usage) ([]event.Denial, error) {
 	limits := Exit{OOMKills: usage.OOMKills, PidsDenied: usage.PidsDenied, Limits: plan.Limits}
 	out := limits.limitDenials(time.Now().UTC())
 	if plan.Network.Mode == spec.NetworkNone || plan.Network.Unfiltered {
-		return out
+		return out, nil
 	}
-	// What cannot be read is not known: nothing depends on it.
-	blocked, _ := network.Blocked(id)
+	blocked, err := network.Blocked(id)
 	for _, b := range blocked {
 		out = append(out, b.Denial())
 	}
-	return out
+	return out, err
 }
 
 // watching tells of what the kernel counts while the sandbox runs, for one who
@@ -52,7 +52,8 @@ func (c *Cmd) watchCounted() {
 		for {
 			select {
 			case <-tick.C:
-				c.tellCounted(counted(c.Lease.ID, c.Plan, c.container.Usage()))
+				list, _ := counted(c.Lease.ID, c.Plan, c.container.Usage()) // the end tells what could not be read
+				c.tellCounted(list)
 			case <-w.over:
 				return
 			}
@@ -69,7 +70,7 @@ func (c *Cmd) tellCounted(list []event.Denial) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range list {
-		kind := d.Control + "\x00" + d.Protocol + "\x00" + d.Address + "\x00" + string(rune(d.Port)) + "\x00" + d.Meaning
+		kind := d.Control + "\x00" + d.Protocol + "\x00" + d.Address + "\x00" + strconv.Itoa(int(d.Port)) + "\x00" + d.Meaning
 		if w.seen[kind] {
 			continue
 		}
@@ -82,15 +83,16 @@ func (c *Cmd) tellCounted(list []event.Denial) {
 	}
 }
 
-// lastCounted reads the counters at the end, and stops looking at them.
-func (c *Cmd) lastCounted(usage runc.Usage) []event.Denial {
+// lastCounted reads the counters at the end, and stops looking at them. What could
+// be read is given with the error.
+func (c *Cmd) lastCounted(usage runc.Usage) ([]event.Denial, error) {
 	c.unwatch()
-	list := counted(c.Lease.ID, c.Plan, usage)
+	list, err := counted(c.Lease.ID, c.Plan, usage)
 	c.tellCounted(list)
 	if c.denials != nil {
 		c.denials.tell.settle()
 	}
-	return list
+	return list, err
 }
 
 // unwatch stops looking; it may be called more than once.

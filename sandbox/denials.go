@@ -53,6 +53,9 @@ const savedAfter = 500 * time.Millisecond
 // nothing is refused less for that.
 func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	reacts := len(c.Plan.Reactions) > 0
+	// Asked before this process has a filter of its own, which the next start of a
+	// supervisor would take for somebody else's.
+	available := trace.Available()
 	if oci.Linux.Seccomp == nil {
 		return oci, nil
 	}
@@ -61,7 +64,7 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	if !reacts && c.OnDenial == nil && seccomp.Allows(oci.Linux.Seccomp, "seccomp") {
 		return oci, nil
 	}
-	if !trace.Available() {
+	if !available {
 		if reacts {
 			return nil, problem.New("take seccomp.onViolation out of the profile, or run it on Linux 5.9 and below no other filter",
 				"nothing can follow a violation here: filters cannot report")
@@ -72,7 +75,7 @@ func (c *Cmd) listen(oci *specs.Spec) (*specs.Spec, error) {
 	d := &denials{tally: trace.NewTally(answers), answers: answers, file: filepath.Join(c.Lease.store.Dir(c.Lease.ID), DenialsFile)}
 	d.tell = newTelling(c.OnDenial)
 	if reacts {
-		d.tally.Before = c.kills
+		d.tally.Before, d.tally.GivenUp = c.kills, c.freezes
 	}
 	d.tally.New = func(denial event.Denial) {
 		c.freezes(denial)
@@ -239,7 +242,8 @@ func (l *Live) Denials() ([]event.Denial, error) {
 	if err != nil {
 		return nil, err
 	}
-	list = append(list, counted(l.record.ID, l.Plan, l.inside.Usage())...)
+	last, err := counted(l.record.ID, l.Plan, l.inside.Usage())
+	list = append(list, last...)
 	gravestFirst(list)
-	return list, nil
+	return list, err
 }

@@ -16,6 +16,7 @@ type Place string
 // The places. The last two are many destinations that were not told apart.
 const (
 	PlaceElsewhere     Place = ""
+	PlaceUnknown       Place = "unknown" // the host's own addresses could not be read
 	PlaceHost          Place = "host"
 	PlaceSandbox       Place = "sandbox"
 	PlaceMany          Place = "many"
@@ -47,6 +48,9 @@ var metadata = []netip.Addr{
 	netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16"),
 }
 
+// Metadata are the addresses at which clouds answer for their instances.
+func Metadata() []netip.Addr { return slices.Clone(metadata) }
+
 // dnsPort is where resolvers answer.
 const dnsPort = 53
 
@@ -74,6 +78,8 @@ func (b Blocked) Denial() event.Denial {
 		d.Meaning, d.Instead = "this host itself, or a port that another container publishes on it", "nothing opens the host to a container: share a unix socket of the service in a directory (-v)"
 	case b.Place == PlaceSandbox:
 		d.Meaning, d.Instead = "another container", "containers do not reach each other: share a unix socket in a volume that both have (-v)"
+	case b.Place == PlaceUnknown:
+		d.Meaning, d.Instead = "a destination that the profile does not name", "when it is neither this host nor another container, network.egress opens it"
 	case slices.ContainsFunc(closed, func(p netip.Prefix) bool { return p.Contains(addr) }):
 		d.Meaning, d.Instead = "an address that is no single machine's", "no profile opens it: name the machine's own address"
 	default:
@@ -87,7 +93,7 @@ func (b Blocked) many(d event.Denial) event.Denial {
 	d.Meaning = "packets to more destinations than are told apart, as when ports or addresses are tried one after another"
 	d.Instead = "find out what tries them; what it needs goes into network.egress"
 	if b.Place == PlaceManyLinkLocal {
-		d.Severity, d.Meaning = event.High, "packets to addresses of the link, where metadata services of clouds answer, after more destinations than are told apart"
+		d.Severity, d.Meaning = event.High, "packets to addresses where metadata services of clouds answer, after more destinations than are told apart"
 		d.Instead = "no profile opens them"
 	}
 	return d

@@ -7,6 +7,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/spec"
 )
 
 // What a sandbox's packets are refused is counted by the kernel itself, in sets
@@ -26,7 +28,7 @@ var blockedMap = &nftables.Set{Table: inetTable, Name: "blocked", IsMap: true,
 	KeyType: nftables.TypeIPAddr, DataType: nftables.TypeVerdict}
 
 // The rules that count what has no room in the sets. Those for link-local
-// addresses are apart, so that nobody hides a look at the metadata service
+// addresses, and for metadata services elsewhere, are apart, so that nobody hides a look at the metadata service
 // behind a scan.
 const (
 	moreLinkLocal = "more-link-local"
@@ -80,6 +82,12 @@ func (b batch) countBlocked(id string) error {
 	}, fill, verdict(expr.VerdictReturn)))
 	b.rule(inetTable, chain, moreLinkLocal, all(inPrefix(expr.CmpOpEq, dstOffset, linkLocalNet),
 		exprs{&expr.Counter{}}, verdict(expr.VerdictReturn)))
+	for _, a := range spec.Metadata() {
+		if a.Is4() && !a.IsLinkLocalUnicast() {
+			b.rule(inetTable, chain, moreLinkLocal, all(inPrefix(expr.CmpOpEq, dstOffset, netip.PrefixFrom(a, 32)),
+				exprs{&expr.Counter{}}, verdict(expr.VerdictReturn)))
+		}
+	}
 	b.rule(inetTable, chain, moreBlocked, exprs{&expr.Counter{}})
 	return nil
 }

@@ -44,11 +44,11 @@ func Blocked(id string) ([]spec.Blocked, error) {
 	now := time.Now().UTC()
 	out := blockedOf(all, begun, now)
 	places, err := localPlaces()
-	if err != nil {
-		return nil, err
-	}
 	for i := range out {
-		out[i].Place = places.of(out[i].To.Addr())
+		// What was refused is known all the same.
+		if out[i].Place = spec.PlaceUnknown; err == nil {
+			out[i].Place = places.of(out[i].To.Addr())
+		}
 	}
 	if len(all) < mostBlocked {
 		return out, nil
@@ -122,9 +122,15 @@ func (b batch) moreBlocked(id string, now time.Time) (out []spec.Blocked, err er
 			continue
 		}
 		for _, e := range r.Exprs {
-			if c, ok := e.(*expr.Counter); ok && c.Packets > 0 {
-				out = append(out, spec.Blocked{Place: place, Count: c.Packets, First: now, Last: now})
+			c, ok := e.(*expr.Counter)
+			if !ok || c.Packets == 0 {
+				continue
 			}
+			if at := slices.IndexFunc(out, func(b spec.Blocked) bool { return b.Place == place }); at >= 0 {
+				out[at].Count += c.Packets
+				continue
+			}
+			out = append(out, spec.Blocked{Place: place, Count: c.Packets, First: now, Last: now})
 		}
 	}
 	return out, nil

@@ -81,7 +81,9 @@ func (l *Listener) drain(fd int) (over, wait bool) {
 // answer takes one call, if it has not been given up meanwhile, and refuses it.
 //
 // It is counted when the kernel has taken the answer: a call that a signal
-// interrupts before is made once more by the kernel and comes again.
+// interrupts before is made once more by the kernel and comes again, or fails with
+// EINTR where the handler does not want that (SA_RESTART). What follows a
+// violation follows in either case.
 func (l *Listener) answer(fd int) {
 	var n notification
 	if ioctl(fd, ioctlReceive, unsafe.Pointer(&n)) != nil {
@@ -89,17 +91,18 @@ func (l *Listener) answer(fd int) {
 	}
 	d := l.tally.teller.Denial(int(n.nr), n.args)
 	who := identify(int(n.tid))
+	waits := d
+	waits.Process, waits.Pid, waits.Tid, waits.Count = who.name, who.pid, who.tid, 1
+	// A reaction does not queue behind a flood.
+	if l.tally.Before != nil && l.tally.Before(waits) {
+		l.giving.RLock()
+		defer l.giving.RUnlock()
+		l.tally.count(d, who)
+		return
+	}
 	l.pace.wait(costs[d.Severity])
 	l.giving.RLock()
 	defer l.giving.RUnlock()
-	if l.tally.Before != nil {
-		waits := d
-		waits.Process, waits.Pid, waits.Tid, waits.Count = who.name, who.pid, who.tid, 1
-		if l.tally.Before(waits) {
-			l.tally.count(d, who)
-			return
-		}
-	}
 	r := response{id: n.id, errno: -int32(l.tally.teller.Answer(int(n.nr), n.args))}
 	err := ioctl(fd, ioctlSend, unsafe.Pointer(&r))
 	for errors.Is(err, unix.EINTR) { // before it was looked at: whoever waits would wait for ever
@@ -107,6 +110,8 @@ func (l *Listener) answer(fd int) {
 	}
 	if err == nil {
 		l.tally.count(d, who)
+	} else if l.tally.GivenUp != nil {
+		l.tally.GivenUp(waits)
 	}
 }
 

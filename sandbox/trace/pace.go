@@ -15,8 +15,10 @@ const (
 	burst     = 500
 )
 
-// costs are what an answer takes out of the bucket. What ordinary programs try
-// with each of many files, such as chown, must not make them slow.
+// costs are what an answer takes out of the bucket while it is more than half
+// full. What ordinary programs try with each of many files, such as chown, must
+// not make them slow; who goes on pays in full, because an answer costs the host
+// the same whatever is refused, and no limit of the container counts it.
 var costs = map[event.Severity]float64{event.Low: 0.2, event.Medium: 1, event.High: 1}
 
 // pace is a bucket of answers that fills with time.
@@ -37,6 +39,9 @@ func (p *pace) wait(cost float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fill()
+	if p.left < burst/2 {
+		cost = 1
+	}
 	if p.left < cost {
 		// Enough for many: a short sleep takes longer than it should.
 		p.sleep(20 * time.Millisecond)

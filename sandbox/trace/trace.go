@@ -34,6 +34,9 @@ type Tally struct {
 	// Before is told of each call while it waits for its answer, and says that it
 	// needs none, because the process has been killed. It may be nil.
 	Before func(event.Denial) (killed bool)
+	// GivenUp is told of a call that was interrupted before its answer. It may be
+	// nil, and must not block.
+	GivenUp func(event.Denial)
 	// New is told of each denial the first time, and More that one came again;
 	// they may be nil, and must not block.
 	New  func(event.Denial)

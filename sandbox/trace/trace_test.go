@@ -112,6 +112,26 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestPaceOfLightOnes: what is refused lightly costs little at first, and in the
+// long run as much as anything.
+func TestPaceOfLightOnes(t *testing.T) {
+	now := time.Unix(0, 0)
+	p := &pace{now: func() time.Time { return now }, sleep: func(d time.Duration) { now = now.Add(d) }, left: burst, last: now}
+	cost := costs[event.Low]
+	for range 3 * burst {
+		p.wait(cost)
+	}
+	if !now.Equal(time.Unix(0, 0)) {
+		t.Errorf("a burst took %v", now.Sub(time.Unix(0, 0)))
+	}
+	for range 10 * perSecond {
+		p.wait(cost)
+	}
+	if took := now.Sub(time.Unix(0, 0)); took < 9*time.Second {
+		t.Errorf("%d answers took %v, want 10s", 10*perSecond, took)
+	}
+}
+
 func TestThreadGroup(t *testing.T) {
 	for text, want := range map[string]int{
 		"Name:\ta\nUmask:\t0022\nTgid:\t12\nNgid:\t0\n": 12,

@@ -133,7 +133,7 @@ func modelSocket(p meaning, family, kind, protocol uint32) uint32 {
 			kind == raw && p.RawSockets)
 	case 16:
 		return allowedIf((kind == dgram || kind == raw) && protocol == 0)
-	case 17:
+	case 15, 17, 29, 44:
 		return allowedIf(kind == dgram || kind == raw)
 	}
 	return allowedIf(kind == stream || kind == dgram || kind == seqpacket)

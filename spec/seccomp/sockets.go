@@ -8,7 +8,10 @@ const (
 	afInet    = 2
 	afInet6   = 10
 	afNetlink = 16
+	afKey     = 15
 	afPacket  = 17
+	afCAN     = 29
+	afXDP     = 44
 
 	sockStream    = 1
 	sockDgram     = 2
@@ -79,7 +82,7 @@ func familyConditions(family uint32, raw bool) []conditions {
 		// rtnetlink answers what interfaces and addresses there are; the other
 		// protocols (xfrm, netfilter, audit, generic) reach much more code.
 		return []conditions{is(sockDgram, netlinkRoute), is(sockRaw, netlinkRoute)}
-	case afPacket:
+	case afCAN, afKey, afPacket, afXDP: // what they have are raw sockets, and datagrams
 		return []conditions{is(sockDgram), is(sockRaw)}
 	default:
 		return []conditions{is(sockStream), is(sockDgram), is(sockSeqpacket)}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -45,15 +46,37 @@ func (a *app) attackVerb() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		floor, err := policies.Here.Floor()
+		if err != nil {
+			return usageError(err)
+		}
+		if floor != nil && *ablated {
+			return usageError(problem.New("leave --layers out, or verify on a host without a floor",
+				"attack: %s is the least that every sandbox has, and a plan without a layer is below it", policies.Here.FloorName()))
+		}
 		if o.Detach || o.TTY || o.Stdin {
 			return usageError(problem.New("use safe-run verify", "attack runs in the front, without input"))
 		}
+		var at syscall.Stat_t
+		if err := syscall.Fstat(attackPlanFD, &at); err != nil || at.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+			return usageError(problem.New("use safe-run verify, which speaks this", "attack: descriptor %d is no pipe", attackPlanFD))
+		}
 		syscall.CloseOnExec(attackPlanFD)
 		out := os.NewFile(attackPlanFD, "plan")
-		o.Edit = func(p *prepared) error { return editPlan(p, a.std.In, out, !*ablated) }
+		o.Edit = func(p *prepared) error {
+			return editPlan(p, a.std.In, out, editing{ablated: *ablated, floor: floor != nil})
+		}
 		return run(cmd.Context(), a.std, o, a.ready)
 	}
 	return cmd
+}
+
+// editing says what may become of a plan.
+type editing struct {
+	// ablated: a layer is missing on purpose, and nothing is checked.
+	ablated bool
+	// floor: the administrator has one, so that only the attacks may be put in.
+	floor bool
 }
 
 // compiled is what the editor of a plan gets.
@@ -64,7 +87,7 @@ type compiled struct {
 
 // editPlan lets another process change a plan. Who the sandbox is, where it is
 // and what its ids are stays as it was: the lease is for that one.
-func editPlan(p *prepared, in io.Reader, out io.WriteCloser, check bool) error {
+func editPlan(p *prepared, in io.Reader, out io.WriteCloser, may editing) error {
 	const hint = "use safe-run verify, which speaks this"
 	err := json.NewEncoder(out).Encode(compiled{p.plan, p.host})
 	if err == nil {
@@ -84,8 +107,11 @@ func editPlan(p *prepared, in io.Reader, out io.WriteCloser, check bool) error {
 	if err == nil {
 		err = sameSandbox(p.plan, edited)
 	}
-	if err == nil && check {
+	if err == nil && !may.ablated {
 		err = spec.ValidatePlan(edited)
+	}
+	if err == nil && may.floor {
+		err = onlyAttacks(p.plan, edited)
 	}
 	if err != nil {
 		return problem.New(hint, "attack: the plan on standard input: %w", err)
