@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestPausedExec: nothing is started in a paused container, and nothing hangs
@@ -35,13 +36,20 @@ func TestStoppedJoiner(t *testing.T) {
 	e.must(append(e.plain("-d"), e.rootfs(), "c", "/bin/sh", "-c", "while :; do kill -STOP -1; done")...)
 	var execs sync.WaitGroup
 	stopped := false
-	for i := 0; i < 40 && !stopped; i++ {
-		execs.Go(func() { e.ctr("task", "exec", "--exec-id", fmt.Sprint("s", i), "c", "/bin/true") })
-		e.eventually("the exec is stopped", func() bool {
-			var all int
-			all, stopped = e.stopped()
-			return all > i || stopped
+	for i, deadline := 0, time.Now().Add(patience/2); i < 40 && !stopped && time.Now().Before(deadline); i++ {
+		before, _ := e.stopped()
+		ended := make(chan bool)
+		execs.Go(func() {
+			e.ctr("task", "exec", "--exec-id", fmt.Sprint("s", i), "c", "/bin/true")
+			close(ended)
 		})
+		for all, waiting := before, true; waiting && all == before && !stopped && time.Now().Before(deadline); all, stopped = e.stopped() {
+			select {
+			case <-ended:
+				waiting = false
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
 	}
 	if !stopped {
 		t.Log("NOT CHECKED: nobody was stopped before his program ran")
