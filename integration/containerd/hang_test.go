@@ -33,7 +33,7 @@ func TestPausedExec(t *testing.T) {
 // runs is killed all the same.
 func TestStoppedJoiner(t *testing.T) {
 	e := newEngine(t, "")
-	e.must(append(e.plain("-d"), e.rootfs(), "c", "/bin/sh", "-c", "while :; do kill -STOP -1; done")...)
+	e.must(append(e.plain("-d"), e.rootfs(), "c", "/bin/sh", "-c", "while :; do kill -STOP -1; done 2>/dev/null")...)
 	var execs sync.WaitGroup
 	stopped := false
 	for i, deadline := 0, time.Now().Add(patience/2); i < 40 && !stopped && time.Now().Before(deadline); i++ {
