@@ -83,7 +83,7 @@ fuzz: ## each fuzz target for FUZZTIME
 
 race: ## the race detector, where it can run
 	integration/deps.sh build
-	go test -race -tags '$(TAGS)' $(RACE)
+	go test -race -p 1 -tags '$(TAGS)' $(RACE)
 
 bench: build ## time and memory beside libcontainer alone, runc, crun, bwrap, docker and podman; pulling beside skopeo and podman; what a system call costs
 	integration/deps.sh bench
