@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds a kube-apiserver through Go modules, once: k8s.io/kubernetes names its
 # staging modules by path, so they are replaced by their published versions. Prints
-# the directory of the programs. Runs with the least priority: it is some two
+# the directory of the programs. Runs with little priority: it is some two
 # thousand packages.
 set -euo pipefail
 command -v etcd >/dev/null && command -v openssl >/dev/null || apt-get install -y -qq --no-install-recommends etcd-server openssl >&2
@@ -28,9 +28,9 @@ import (
 func main() { os.Exit(cli.Run(app.NewAPIServerCommand())) }
 GO
     go mod edit -require "k8s.io/kubernetes@$kubernetes"
-    nice -n 19 env GOFLAGS=-mod=mod go mod tidy >&2
+    nice -n 10 env GOFLAGS=-mod=mod go mod tidy >&2
     [ "${1-}" = download ] && exit
-    nice -n 19 env GOFLAGS=-mod=mod CGO_ENABLED=0 go build -p 1 -trimpath -ldflags '-s -w' -o "$bin/kube-apiserver.part" . >&2
+    nice -n 10 env GOFLAGS=-mod=mod CGO_ENABLED=0 go build -p 2 -trimpath -ldflags '-s -w' -o "$bin/kube-apiserver.part" . >&2
     mv "$bin/kube-apiserver.part" "$bin/kube-apiserver"
 fi
 echo "$bin"

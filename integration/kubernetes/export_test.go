@@ -102,6 +102,7 @@ func try(t *testing.T, s *server, ns string, pod core.Pod) (int, string) {
 // weaker: by the labels of the namespace, and by the policy.
 func TestServer(t *testing.T) {
 	s := started(t)
+	t.Run("schemas", func(t *testing.T) { schemasAreTheServers(t, s) })
 	for _, profile := range builtin.Names() {
 		for _, kind := range kubernetes.Kinds {
 			t.Run("accepts/"+profile+"/"+kind, func(t *testing.T) {
@@ -122,7 +123,7 @@ func TestServer(t *testing.T) {
 			}
 		}
 		apply(t, s, "labels", files)
-		refuses(t, s, gate{"labels", "violates PodSecurity", podOf(t, files)}, []string{"allowPrivilegeEscalation", "runAsNonRoot", "seccompProfile", "hostNetwork", "hostPath"})
+		refuses(t, s, gate{"labels", "violates PodSecurity", podOf(t, files)}, []string{"allowPrivilegeEscalation", "runAsNonRoot of the node", "seccompProfile", "hostNetwork", "hostPath"})
 	})
 	t.Run("refuses by policy", func(t *testing.T) {
 		files := manifests(t, resolved(t, "web"), "policy", kubernetes.Options{PodSecurity: "privileged"})
@@ -153,7 +154,12 @@ var weaker = map[string]func(*core.PodSpec, *core.Container){
 	"seccompProfile": func(_ *core.PodSpec, c *core.Container) {
 		c.SecurityContext.SeccompProfile = &core.SeccompProfile{Type: "Unconfined"}
 	},
-	"hostNetwork": func(p *core.PodSpec, c *core.Container) { p.HostNetwork, p.HostUsers, c.Ports = true, nil, nil },
+	// Pod Security leaves the user to pods that have a user namespace (the feature
+	// UserNamespacesPodSecurityStandards); the policy does not.
+	"runAsNonRoot of the node": func(p *core.PodSpec, _ *core.Container) { p.SecurityContext.RunAsNonRoot, p.HostUsers = nil, nil },
+	"hostNetwork": func(p *core.PodSpec, c *core.Container) {
+		p.HostNetwork, p.HostUsers, c.Ports, p.SecurityContext.Sysctls = true, nil, nil, nil
+	},
 	"hostPath": func(p *core.PodSpec, _ *core.Container) {
 		p.Volumes = append(p.Volumes, core.Volume{Name: "host", VolumeSource: core.VolumeSource{HostPath: &core.HostPathVolumeSource{Path: "/"}}})
 	},
