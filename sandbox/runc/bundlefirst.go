@@ -50,6 +50,10 @@ func (b *Bundle) thaw() {
 	}
 }
 
+// KillAll kills all that is in the container's control group, also while
+// libcontainer makes the container.
+func (b *Bundle) KillAll() error { return b.killGroup() }
+
 // killGroup kills all that is in the container's control group.
 func (b *Bundle) killGroup() error {
 	group, err := b.group()

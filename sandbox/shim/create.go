@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/containerd/containerd/api/events"
@@ -24,18 +25,20 @@ func (s *Service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (_ *
 		return nil, errNoCheckpoint
 	}
 	s.work()
-	if !s.reserve(r.ID) {
+	t := &task{id: r.ID, bundle: r.Bundle, execs: map[string]*process{}}
+	t.init = newProcess("", stdio{r.Stdin, r.Stdout, r.Stderr, r.Terminal})
+	if !s.reserve(t) {
 		return nil, errgrpc.ToGRPCf(errdefs.ErrAlreadyExists, "container %s", r.ID)
 	}
-	t, err := s.create(r)
+	err = s.create(t, r)
 	s.mu.Lock()
+	t.made = err == nil
 	if err != nil {
 		delete(s.tasks, r.ID)
-	} else {
-		s.tasks[r.ID], s.used = t, true
 	}
 	s.mu.Unlock()
 	if err != nil {
+		t.clear()
 		log.G(ctx).WithField("id", r.ID).WithError(err).Error("create")
 		return nil, answer(fmt.Errorf("OCI runtime create failed: %w", err))
 	}
@@ -46,43 +49,43 @@ func (s *Service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (_ *
 	s.watchMemory(t)
 	go t.watch(func(code uint32, at time.Time) {
 		s.tell(&events.TaskExit{ContainerID: t.id, ID: t.id, Pid: t.init.pid(), ExitStatus: code, ExitedAt: timestamppb.New(at)})
+		s.look()
 	})
 	return &taskapi.CreateTaskResponse{Pid: t.init.pid()}, nil
 }
 
-func (s *Service) reserve(id string) bool {
+func (s *Service) reserve(t *task) bool {
+	t.config, _ = os.Stat(configOf(t.bundle))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, taken := s.tasks[id]; taken {
+	if s.tasks[t.id] != nil {
 		return false
 	}
-	s.tasks[id] = nil
+	s.tasks[t.id] = t
 	return true
 }
 
-func (s *Service) create(r *taskapi.CreateTaskRequest) (_ *task, err error) {
+func (s *Service) create(t *task, r *taskapi.CreateTaskRequest) (err error) {
 	options, err := readOptions(r.Options)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	oci, err := readBundle(r.Bundle)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	t := &task{id: r.ID, bundle: r.Bundle, execs: map[string]*process{}}
-	t.init = newProcess("", stdio{r.Stdin, r.Stdout, r.Stderr, r.Terminal})
 	with := runc.BundleOptions{NoPivot: options.NoPivot, NoNewKeyring: options.NoNewKeyring, Directory: r.Bundle}
 	if t.met, err = s.policy(Ask{OCI: oci, Bundle: r.Bundle, Options: options}); err != nil {
-		return nil, err
+		return err
 	}
 	if t.met != nil {
 		oci = t.met.OCI
 		if with.Met, err = json.Marshal(t.met); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := mountRoot(r.Bundle, r.Rootfs); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() {
 		if err != nil {
@@ -90,13 +93,17 @@ func (s *Service) create(r *taskapi.CreateTaskRequest) (_ *task, err error) {
 		}
 	}()
 	all := runc.Bundles{Root: stateOf(r.Bundle), Systemd: options.Systemd}
-	if t.container, err = all.Create(r.ID, oci, with); err != nil {
-		return nil, err
+	container, err := all.Create(r.ID, oci, with)
+	if err != nil {
+		return err
 	}
+	t.mu.Lock()
+	t.container = container
+	t.mu.Unlock()
 	if err := t.init.launch(t, oci.Process, s.namespace); err != nil {
-		return nil, errors.Join(err, t.container.Destroy())
+		return errors.Join(err, t.container.Destroy())
 	}
-	return t, nil
+	return nil
 }
 
 // watchMemory tells when the kernel has run out of the container's memory.

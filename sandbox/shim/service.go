@@ -2,7 +2,6 @@ package shim
 
 import (
 	"context"
-	"errors"
 	"os"
 	"sync"
 	"time"
@@ -25,16 +24,21 @@ type Service struct {
 	policy    Policy
 
 	mu    sync.Mutex
-	tasks map[string]*task // nil while one is being made
-	used  bool             // there has been a task
+	tasks map[string]*task // also those that are being made
 	quiet *time.Timer      // until memory is given back
+	later *time.Timer      // until what is forgotten is looked for
+
+	looking sync.Mutex // one look at a time
+	missed  int        // how often there was neither a task nor the shim's own bundle
 }
 
 var _ taskapi.TTRPCTaskService = (*Service)(nil)
 
 func newService(t tell, end ending, namespace string, policy Policy) *Service {
 	s := &Service{tell: t, end: end, namespace: namespace, policy: policy, tasks: map[string]*task{}}
-	go s.endForgotten()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.later = time.AfterFunc(forgotten, s.endForgotten)
 	return s
 }
 
@@ -46,33 +50,13 @@ const quietAfter = time.Second
 func (s *Service) work() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.later.Reset(forgotten)
 	if s.quiet == nil {
 		s.quiet = time.AfterFunc(quietAfter, slim.Slim)
 		return
 	}
 	if !s.quiet.Reset(quietAfter) {
 		slim.Rouse()
-	}
-}
-
-// forgotten is how often a shim without tasks looks whether anybody knows it.
-const forgotten = 5 * time.Second
-
-// endForgotten ends a shim that never had a task and whose bundle is gone:
-// containerd was killed between its start and the first request, and has
-// cleaned up what it found when it came back.
-func (s *Service) endForgotten() {
-	for range time.Tick(forgotten) {
-		s.mu.Lock()
-		used := s.used
-		s.mu.Unlock()
-		if used {
-			return
-		}
-		if _, err := os.Stat("config.json"); errors.Is(err, os.ErrNotExist) {
-			s.end.Shutdown()
-			return
-		}
 	}
 }
 
@@ -88,7 +72,7 @@ var empty = &emptypb.Empty{}
 func (s *Service) find(id string) (*task, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tasks[id]; t != nil {
+	if t := s.tasks[id]; t != nil && t.made {
 		return t, nil
 	}
 	return nil, notFound("container not created")

@@ -9,6 +9,8 @@ package shim
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 
 	"github.com/containerd/containerd/v2/pkg/namespaces"
 	containerdshim "github.com/containerd/containerd/v2/pkg/shim"
@@ -50,9 +52,15 @@ type Config struct {
 func Run(ctx context.Context, c Config) {
 	// sandbox/runc says nothing unless its program wants it to.
 	logrus.SetLevel(logrus.InfoLevel)
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	serving := make(chan struct{})
+	if !slices.Contains(os.Args, "start") && !slices.Contains(os.Args, "delete") {
+		go unserved(ctx, end, serving)
+	}
 	registry.Register(&plugin.Registration{
 		Type: plugins.TTRPCPlugin, ID: "task", Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
-		InitFn: func(in *plugin.InitContext) (any, error) { return c.service(in) },
+		InitFn: func(in *plugin.InitContext) (any, error) { close(serving); return c.service(in) },
 	})
 	containerdshim.RunShim(ctx, &manager{name: c.Name}, func(o *containerdshim.Config) {
 		o.NoReaper, o.NoSubreaper = true, true

@@ -2,6 +2,7 @@ package shim
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +21,10 @@ type task struct {
 	container  *runc.Bundle
 	met        *spec.Met // nil when no policy applies
 	init       *process
+
+	made   bool        // by Create; until then nobody finds it. Guarded by Service.mu
+	config os.FileInfo // of the bundle's config.json, by which the bundle is known
+	missed int         // how often the bundle was not there; Service.endForgotten's
 
 	// life orders what is told of the first process: that it was started comes
 	// before that it ended.
