@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/safe-run/safe-run/integration/leaks"
 )
@@ -49,23 +51,39 @@ func TestPublish(t *testing.T) {
 }
 
 // clean looks for what safe-run left in the topology's host, which the checks of
-// the real host do not see.
+// the real host do not see. What sandboxes share stays a second longer than the
+// last of them.
 func (top topology) clean(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(leaks.Patience); ; time.Sleep(50 * time.Millisecond) {
+		left := top.left(t)
+		if left == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Error(left)
+			return
+		}
+	}
+}
+
+func (top topology) left(t *testing.T) string {
 	t.Helper()
 	for _, link := range strings.Fields(top.asks(t, top.host, "interfaces")) {
 		if link != "lo" && link != "up0" {
-			t.Errorf("the link %s is left", link)
+			return "the link " + link + " is left"
 		}
 	}
 	nft, err := exec.LookPath("nft")
 	if err != nil {
 		t.Log("nft is not installed: what is left of the rules was not checked")
-		return
+		return ""
 	}
 	out, err := top.in(top.host, exec.Command(nft, "list", "ruleset")).CombinedOutput()
 	if err != nil || len(out) > 0 {
-		t.Errorf("rules are left (%v):\n%s", err, out)
+		return fmt.Sprintf("rules are left (%v):\n%s", err, out)
 	}
+	return ""
 }
 
 // TestPortInUse: the second container that wants a port is told so.

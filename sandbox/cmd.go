@@ -310,7 +310,8 @@ func (c *Cmd) Close() error {
 	// First, because the kernel takes the mounts down on the side.
 	c.Lease.thread.Close()
 	if c.link != nil {
-		errs = append(errs, c.link.Detach())
+		rest, err := c.link.Leave()
+		c.Lease.rest, errs = rest, append(errs, err)
 	}
 	if c.ports != nil {
 		errs = append(errs, c.ports.Close())

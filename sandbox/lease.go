@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
@@ -30,7 +32,8 @@ type Lease struct {
 	store  *state.Store
 	record state.Record
 	warden *exec.Cmd
-	alive  *os.File // the warden's standard input is the other end
+	alive  int // the warden's standard input is the other end
+	rest   network.Rest
 	ids    *rootfs.IDs
 	thread *rootfs.Thread // in a mount namespace of its own
 }
@@ -125,10 +128,11 @@ func (r *Readiness) Cancel() {
 // has a session of its own, so that what a terminal or a shell sends to this
 // process's group does not reach it.
 func (l *Lease) startWarden() error {
-	r, w, err := os.Pipe()
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return os.NewSyscallError("socketpair", err)
 	}
+	r := os.NewFile(uintptr(ends[1]), "warden")
 	defer r.Close()
 	l.warden = &exec.Cmd{
 		Path:        "/proc/self/exe",
@@ -139,10 +143,10 @@ func (l *Lease) startWarden() error {
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := l.warden.Start(); err != nil {
-		w.Close()
+		unix.Close(ends[0])
 		return fmt.Errorf("start the warden: %w", err)
 	}
-	l.alive = w
+	l.alive = ends[0]
 	return nil
 }
 
@@ -205,11 +209,40 @@ func (l *Lease) Close() error {
 	return errors.Join(l.ids.Close(), l.store.Release(l.record), l.dismissWarden())
 }
 
-// dismissWarden tells the warden that there is nothing to collect.
+// What the warden is told when it has nothing to collect; see early.c.
+const (
+	wardenDismissed = 1
+	wardenSettles   = 2
+)
+
+// dismissWarden tells the warden that there is nothing to collect. What the
+// network has left to others goes with that: the warden closes the files by not
+// taking them, looks after what sandboxes share when they have fallen idle, and
+// nobody waits for it.
 func (l *Lease) dismissWarden() error {
-	_, err := l.alive.Write([]byte{1})
-	l.alive.Close()
+	word, rights := byte(wardenDismissed), []byte(nil)
+	if l.rest.Idle {
+		word = wardenSettles
+	}
+	if len(l.rest.Files) > 0 {
+		rights = unix.UnixRights(l.rest.Files...)
+	}
+	err := os.NewSyscallError("sendmsg", unix.Sendmsg(l.alive, []byte{word}, rights, nil, unix.MSG_NOSIGNAL))
+	l.letGo()
+	if err == nil && rights != nil {
+		go l.warden.Wait() //nolint:errcheck // only so that it does not stay as a zombie
+		return nil
+	}
 	return errors.Join(err, l.warden.Wait())
+}
+
+// letGo closes what connects this process with the warden.
+func (l *Lease) letGo() {
+	unix.Close(l.alive)
+	for _, fd := range l.rest.Files {
+		unix.Close(fd)
+	}
+	l.rest.Files = nil
 }
 
 // abandon leaves the rest to the warden, as if this process had been killed:
@@ -218,7 +251,7 @@ func (l *Lease) dismissWarden() error {
 // could not be removed here; it is returned when the warden failed, too.
 func (l *Lease) abandon(reason error) error {
 	err := l.ids.Close()
-	l.alive.Close()
+	l.letGo()
 	if werr := l.warden.Wait(); werr != nil {
 		return problem.New("run `safe-run gc` when the cause is gone", "%s is not removed: %w", l.Name, errors.Join(reason, err))
 	}
@@ -245,6 +278,9 @@ func Collect(root, id string) error {
 	tellLast(store, rec)
 	return errors.Join(collectVolumes(root, rec), store.Release(rec), store.ReleaseClaims())
 }
+
+// SettleNetwork removes the network that sandboxes share, if none is left.
+func SettleNetwork(root string) error { return network.Settle(root) }
 
 // Collected names one sandbox that CollectAll removed.
 type Collected struct {

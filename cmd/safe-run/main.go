@@ -14,7 +14,11 @@ import (
 
 func main() {
 	if root, id, ok := initproc.Warden(); ok {
-		if sandbox.Collect(root, id) != nil {
+		collect := func() error { return sandbox.Collect(root, id) }
+		if initproc.Settles() {
+			collect = func() error { return sandbox.SettleNetwork(root) }
+		}
+		if collect() != nil {
 			os.Exit(1)
 		}
 		return

@@ -6,30 +6,63 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+int safe_run_settles;
+
+/*
+ * The time for which the network that sandboxes share is kept when none is left:
+ * long enough for who starts one after the other, or one anew.
+ */
+static const struct timespec patience = {.tv_sec = 1};
+
+/*
+ * Says whether nobody has used the shared network since this was called, by the
+ * file that is made when it falls idle (network.Idle).
+ */
+static int fallen_idle(const char *root)
+{
+	char path[4096];
+	struct stat before, after;
+	int n = snprintf(path, sizeof(path), "%s/network/idle", root);
+	if (n < 0 || (size_t)n >= sizeof(path) || stat(path, &before) < 0)
+		return 0;
+	nanosleep(&patience, NULL);
+	return stat(path, &after) == 0 && after.st_ino == before.st_ino &&
+	       after.st_mtim.tv_sec == before.st_mtim.tv_sec && after.st_mtim.tv_nsec == before.st_mtim.tv_nsec;
+}
 
 /*
  * The warden waits for its launcher on standard input. A byte says that the
- * launcher has cleaned up. The end of the file says that it was killed: the
- * function returns, Go starts, and main collects the sandbox.
+ * launcher has cleaned up. Sockets may come with it, which the kernel closes for
+ * us, because read(2) takes none: that may take as long as a launch. The end of
+ * the file says that the launcher was killed: the function returns, Go starts, and
+ * main collects the sandbox. It starts as well when the byte says that the shared
+ * network has fallen idle, and it still is a while later.
  */
-void safe_run_warden(void)
+void safe_run_warden(const char *root)
 {
 	static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGPIPE};
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	prctl(PR_SET_NAME, "safe-run-warden");
 
-	char byte;
+	char byte = 0;
 	ssize_t n;
 	do {
 		n = read(STDIN_FILENO, &byte, 1);
 	} while (n < 0 && errno == EINTR);
-	if (n == 1)
-		_exit(0);
+	if (n == 1) {
+		safe_run_settles = byte == 2 && root != NULL && fallen_idle(root);
+		if (!safe_run_settles)
+			_exit(0);
+	}
 }
 
 /* glibc passes argc and argv to constructors, in static programs too. */
@@ -38,7 +71,7 @@ __attribute__((constructor)) static void early(int argc, char **argv)
 	if (argc < 1 || argv == NULL || argv[0] == NULL)
 		return;
 	if (strcmp(argv[0], "safe-run-warden") == 0)
-		safe_run_warden();
+		safe_run_warden(argc > 1 ? argv[1] : NULL);
 	if (strcmp(argv[0], "safe-run-exec-warden") == 0)
 		safe_run_exec_warden();
 	if (strcmp(argv[0], "safe-run-drain") == 0)

@@ -1,7 +1,8 @@
 /* Entry points that run before the Go runtime; see early.c. */
 #ifndef SAFE_RUN_EARLY_H
 #define SAFE_RUN_EARLY_H
-void safe_run_warden(void);
+extern int safe_run_settles;
+void safe_run_warden(const char *root);
 void safe_run_exec_warden(void);
 void safe_run_drain(void);
 int safe_run_reaper(int argc, char **argv);

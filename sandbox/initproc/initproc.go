@@ -61,3 +61,7 @@ func Warden() (root, id string, ok bool) {
 	}
 	return "", "", false
 }
+
+// Settles says whether a warden is to remove what is left of the network below
+// its state directory, and nothing else: its own sandbox has been cleaned up.
+func Settles() bool { return C.safe_run_settles != 0 }

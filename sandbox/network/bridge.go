@@ -88,7 +88,7 @@ func (h *host) readBridge(link netlink.Link, up bool) (bridge, error) {
 
 func (h *host) makeBridge() (bridge, error) {
 	// Without its rules there is to be no bridge either.
-	if err := checkTables(); err != nil {
+	if _, err := h.checkTables(); err != nil {
 		return bridge{}, err
 	}
 	taken, err := h.takenPrefixes()

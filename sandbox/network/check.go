@@ -63,7 +63,7 @@ func stops(c *nftables.Chain) bool {
 // mentionsBridge says whether any rule of the chain's table names the bridge:
 // then someone has thought of it.
 func (b batch) mentionsBridge(c *nftables.Chain) (bool, error) {
-	chains, err := chainsOf(c.Table)
+	chains, err := b.chainsOf(c.Table)
 	if err != nil {
 		return false, err
 	}

@@ -117,7 +117,7 @@ func v4(p netip.Prefix) netip.Prefix {
 // transaction. (A command that deletes without an error when there is nothing
 // came with Linux 6.3.)
 func (h *host) removeRules(rec record) error {
-	b, err := newBatch()
+	b, err := newBatchIn(h.kept)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type host struct {
 	dir  string // the records
 	nl   *netlink.Handle
 	lock *os.File
+	kept *sockets // nil: they are closed after each use
 }
 
 // openHost takes the lock. The caller closes the host again.
@@ -81,6 +82,9 @@ func takeLock(ctx context.Context, path string) (*os.File, error) {
 // interface goes up last: before the rules are there, nothing can be sent.
 func (h *host) attach(cfg Config, ns *namespace) error {
 	if err := h.remove(cfg.ID); err != nil { // what a failed attempt left
+		return err
+	}
+	if err := h.unlink(idleName); err != nil {
 		return err
 	}
 	br, err := h.ensureBridge()
@@ -170,6 +174,9 @@ func (h *host) teardown() error {
 		return err
 	}
 	if err := h.restoreForwarding(); err != nil {
+		return err
+	}
+	if err := h.unlink(idleName); err != nil {
 		return err
 	}
 	tables := make(chan error, 1)

@@ -43,6 +43,7 @@ type Config struct {
 // Attachment is the network of one sandbox.
 type Attachment struct {
 	state, id string // empty id: nothing was made on the host
+	kept      sockets
 }
 
 // Attach connects the network namespace of process pid. On an error nothing
@@ -67,17 +68,22 @@ func Attach(ctx context.Context, cfg Config, pid int) (*Attachment, error) {
 		return nil, err
 	}
 	defer s.close()
+	a := &Attachment{state: cfg.State, id: cfg.ID}
+	s.kept = &a.kept
 	if err := s.attach(cfg, ns); err != nil {
+		a.kept.close()
 		if left := s.remove(cfg.ID); left != nil {
 			return nil, problem.New(problem.HintOf(err), "%w; and what was made could not be removed: %v", err, left)
 		}
 		return nil, err
 	}
-	return &Attachment{state: cfg.State, id: cfg.ID}, nil
+	a.kept.closeLater()
+	return a, nil
 }
 
 // Detach removes what Attach made. It may be called more than once.
 func (a *Attachment) Detach() error {
+	a.kept.close()
 	if a.id == "" {
 		return nil
 	}

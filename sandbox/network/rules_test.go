@@ -149,7 +149,7 @@ func eachRule(f func(r *nftables.Rule, comment string) error) error {
 		return err
 	}
 	for _, table := range []*nftables.Table{inetTable, bridgeTable} {
-		chains, err := chainsOf(table)
+		chains, err := b.chainsOf(table)
 		if err != nil {
 			return err
 		}

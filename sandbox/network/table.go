@@ -38,8 +38,14 @@ type batch struct{ *nftables.Conn }
 // for one answer a message, and a kernel without nf_tables gives one in all.
 const netlinkTimeout = 20 * time.Second
 
-func newBatch() (batch, error) {
+func newBatch() (batch, error) { return newBatchIn(nil) }
+
+// newBatchIn keeps the batch's sockets open in kept, unless it is nil.
+func newBatchIn(kept *sockets) (batch, error) {
 	conn, err := nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
+		if err := kept.keep(c); err != nil {
+			return err
+		}
 		// An answer is about 1 KiB of the buffer; its default is 208 KiB.
 		if err := c.SetReadBuffer(16 << 20); err != nil {
 			return err
@@ -115,7 +121,7 @@ func wrapRules(err error) error {
 }
 
 func (h *host) addRules(rec record) error {
-	b, err := newBatch()
+	b, err := newBatchIn(h.kept)
 	if err != nil {
 		return err
 	}
@@ -133,18 +139,19 @@ func (h *host) writeRules(br bridge) error {
 	if err != nil {
 		return err
 	}
-	if err := checkTables(); err != nil {
+	there, err := h.checkTables()
+	if err != nil {
 		return err
 	}
 	sh, err := h.loadShared()
 	if err != nil {
 		return err
 	}
-	b, err := newBatch()
+	b, err := newBatchIn(h.kept)
 	if err != nil {
 		return err
 	}
-	b.replaceTables()
+	b.replaceTables(there)
 	if err := b.sharedRules(br); err != nil {
 		return err
 	}
@@ -179,30 +186,45 @@ func (h *host) rebuildRules() error {
 	return h.writeRules(br)
 }
 
-// replaceTables leaves two empty tables, whether there were any or not.
-func (b batch) replaceTables() {
+// replaceTables leaves two empty tables. there are those that exist: to delete
+// one that does not would take the kernel 10 ms all the same.
+func (b batch) replaceTables(there []*nftables.Table) {
 	for _, t := range []*nftables.Table{inetTable, bridgeTable} {
-		b.AddTable(t)
-		b.DelTable(t)
+		if slices.Contains(there, t) {
+			b.AddTable(t) // it may go in between
+			b.DelTable(t)
+		}
 		b.AddTable(t)
 		b.chain(t, layoutChain)
 	}
 }
 
-// checkTables refuses to touch tables that are not ours, and finds out about a
-// kernel without nf_tables before a batch would wait for its answers.
-func checkTables() error {
+// checkTables says which of the two tables are there. It refuses to touch tables
+// that are not ours, and finds out about a kernel without nf_tables before a
+// batch would wait for its answers.
+func (h *host) checkTables() (there []*nftables.Table, err error) {
+	b, err := newBatchIn(h.kept)
+	if err != nil {
+		return nil, err
+	}
 	for _, t := range []*nftables.Table{inetTable, bridgeTable} {
-		chains, err := chainsOf(t)
+		chains, err := b.chainsOf(t)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if len(chains) > 0 && !isOurs(chains) {
-			return problem.New("see nft list table "+familyName(t)+" "+tableName+", and rename or delete it",
+			return nil, problem.New("see nft list table "+familyName(t)+" "+tableName+", and rename or delete it",
 				"the packet filter table %s %s exists and is not of safe-run", familyName(t), tableName)
 		}
+		all, err := b.ListTablesOfFamily(t.Family)
+		if err != nil {
+			return nil, explain(err, "list the packet filter's %s tables", familyName(t))
+		}
+		if slices.ContainsFunc(all, func(other *nftables.Table) bool { return other.Name == t.Name }) {
+			there = append(there, t)
+		}
 	}
-	return nil
+	return there, nil
 }
 
 func isOurs(chains []*nftables.Chain) bool {
@@ -218,7 +240,7 @@ func deleteTables() error {
 		return err
 	}
 	for _, t := range []*nftables.Table{inetTable, bridgeTable} {
-		chains, err := chainsOf(t)
+		chains, err := b.chainsOf(t)
 		if errors.Is(err, unix.EOPNOTSUPP) {
 			return nil
 		}
@@ -236,11 +258,7 @@ func deleteTables() error {
 }
 
 // chainsOf lists the chains of a table; none when it does not exist.
-func chainsOf(t *nftables.Table) ([]*nftables.Chain, error) {
-	b, err := newBatch()
-	if err != nil {
-		return nil, err
-	}
+func (b batch) chainsOf(t *nftables.Table) ([]*nftables.Chain, error) {
 	chains, err := b.ListChainsOfTableFamily(t.Family)
 	if errors.Is(err, unix.EINVAL) { // no one listens to messages for nf_tables
 		return nil, problem.New("modprobe nf_tables, or use a kernel that has it", "this kernel has no nf_tables: %w", unix.EOPNOTSUPP)
