@@ -43,7 +43,10 @@ func Kernels() []Kernel {
 	if dir := cache(); dir != "" {
 		entries, _ := os.ReadDir(dir) // a directory that is not there has none
 		for _, e := range entries {
-			k := Kernel{Release: e.Name(), Image: filepath.Join(dir, e.Name(), "vmlinuz"), Modules: filepath.Join(dir, e.Name(), "modules")}
+			k := Kernel{Release: e.Name(), Image: filepath.Join(dir, e.Name(), "vmlinux"), Modules: filepath.Join(dir, e.Name(), "modules")}
+			if !exists(k.Image) { // one that unpacks itself, which takes an emulated processor seconds
+				k.Image = filepath.Join(dir, e.Name(), "vmlinuz")
+			}
 			if k.check() == nil {
 				all = append(all, k)
 			}
@@ -88,7 +91,7 @@ func Find(name string) (Kernel, error) {
 		}
 	}
 	for _, k := range all {
-		if strings.HasPrefix(k.Release, name) {
+		if begins(k.Release, name) {
 			return k, nil
 		}
 	}
@@ -102,6 +105,15 @@ func Find(name string) (Kernel, error) {
 	return Kernel{}, problem.New("there are "+strings.Join(names, ", "), "there is no kernel %q", name)
 }
 
+// begins says whether a release begins with a name, number by number: 6.1 is no
+// beginning of 6.12.
+func begins(release, name string) bool {
+	rest, is := strings.CutPrefix(release, name)
+	return is && (rest == "" || !digit(rest[0]) || name == "" || !digit(name[len(name)-1]))
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
 // ofFile is the kernel in a file; its modules are those of its release.
 func ofFile(path string, all []Kernel) (Kernel, error) {
 	path, err := filepath.Abs(path)
@@ -109,7 +121,9 @@ func ofFile(path string, all []Kernel) (Kernel, error) {
 		return Kernel{}, err
 	}
 	for _, k := range all {
-		if k.Image == path {
+		// In the cache one kernel is two files.
+		if k.Image == path || filepath.Dir(k.Image) == filepath.Dir(path) && filepath.Dir(filepath.Dir(path)) == cache() && exists(path) {
+			k.Image = path
 			return k, nil
 		}
 	}
@@ -128,6 +142,11 @@ func ofFile(path string, all []Kernel) (Kernel, error) {
 func dirExists(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // release is this host's.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,6 +44,13 @@ type Machine struct {
 	Silence time.Duration
 	// Line gets each line that the command writes, as it comes. It may be nil.
 	Line func(string)
+	// Keep is a directory that the files of a machine that failed are left in, in
+	// place of those of the one before; without it they are removed.
+	Keep string
+	// Again is told why an emulated machine is started a second time: its kernel
+	// died of an exception in itself, which may as well be the emulation's. All
+	// that Line got is void then. Without Again no machine is started twice.
+	Again func(why string)
 
 	mute time.Duration // how long it may take to its first word; 0: as Silence says
 }
@@ -72,8 +80,11 @@ type Outcome struct {
 // Failure is a machine that did not come to its end.
 type Failure struct {
 	Why string
-	// Console is the end of what the machine said, Command its exact command line.
-	Console, Command string
+	// Console is the end of what the machine said, Command its exact command line,
+	// Kept the directory with its files, where it is kept.
+	Console, Command, Kept string
+
+	oops bool // an emulated kernel died of an exception in itself
 }
 
 // Error implements error.
@@ -86,32 +97,64 @@ func (m Machine) Run(ctx context.Context) (out Outcome, err error) {
 	if err != nil {
 		return out, problem.New("apt-get install qemu-system-x86", "machines need qemu: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "safe-run-vm")
+	dir, err := m.directory()
 	if err != nil {
 		return out, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	p := parts{initrd: filepath.Join(dir, "initrd"), disk: filepath.Join(dir, "disk"), console: filepath.Join(dir, "console"), results: filepath.Join(dir, "results")}
+	defer func() { err = m.leave(dir, err) }()
+	p := partsIn(dir)
 	if err := m.makeInitrd(p.initrd); err != nil {
 		return out, err
 	}
 	if err := m.makeDisk(ctx, dir, p.disk); err != nil {
 		return out, err
 	}
+	var failure *Failure
 	if m.Accel == "" && haveKVM() {
 		tried := m
 		tried.Accel, tried.mute = "kvm", mute
 		out, err = tried.start(ctx, append([]string{program}, tried.arguments(p)...), p)
-		var failure *Failure
 		if !errors.As(err, &failure) || out.Spoke {
 			return out, err
 		}
 		// A device that cannot be used, as inside many virtual machines.
-		if err := errors.Join(os.RemoveAll(p.console), os.RemoveAll(p.results)); err != nil {
+		if err := p.clear(); err != nil {
 			return out, err
 		}
 	}
-	return m.start(ctx, append([]string{program}, m.arguments(p)...), p)
+	out, err = m.start(ctx, append([]string{program}, m.arguments(p)...), p)
+	if m.Again != nil && errors.As(err, &failure) && failure.oops {
+		m.Again(failure.Why)
+		if err := p.clear(); err != nil {
+			return out, err
+		}
+		out, err = m.start(ctx, append([]string{program}, m.arguments(p)...), p)
+	}
+	return out, err
+}
+
+// directory makes one for the machine's files, where it can be moved to Keep.
+func (m Machine) directory() (string, error) {
+	if m.Keep == "" {
+		return os.MkdirTemp("", "safe-run-vm")
+	}
+	if err := os.MkdirAll(filepath.Dir(m.Keep), 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(filepath.Dir(m.Keep), "machine")
+}
+
+// leave removes the machine's files, or keeps them when it failed.
+func (m Machine) leave(dir string, err error) error {
+	var failure *Failure
+	if m.Keep == "" || !errors.As(err, &failure) {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	if wrong := errors.Join(os.RemoveAll(m.Keep), os.Rename(dir, m.Keep)); wrong != nil {
+		return errors.Join(err, wrong, os.RemoveAll(dir))
+	}
+	failure.Kept, failure.Command = m.Keep, strings.ReplaceAll(failure.Command, dir, m.Keep)
+	return err
 }
 
 // mute is how long a machine on KVM may take to its first word, which takes a
@@ -120,6 +163,15 @@ const mute = 10 * time.Second
 
 // parts are the files of a machine.
 type parts struct{ initrd, disk, console, results string }
+
+func partsIn(dir string) parts {
+	at := func(name string) string { return filepath.Join(dir, name) }
+	return parts{initrd: at("initrd"), disk: at("disk"), console: at("console"), results: at("results")}
+}
+
+// clear removes what a machine has said. Its disk is as it was: what is written to
+// it goes elsewhere.
+func (p parts) clear() error { return errors.Join(os.RemoveAll(p.console), os.RemoveAll(p.results)) }
 
 // start runs qemu to its end.
 func (m Machine) start(ctx context.Context, line []string, p parts) (Outcome, error) {
@@ -152,16 +204,23 @@ func (m Machine) start(ctx context.Context, line []string, p parts) (Outcome, er
 	case err == nil:
 		err = errors.New("it went off before its command had ended")
 	}
-	why := err.Error() + firstLine(said.Bytes())
-	console := tail(p.console, 60)
-	if m := panicLine.FindStringSubmatch(console); m != nil {
-		why = "its kernel panicked: " + m[1]
+	failure := &Failure{Why: err.Error() + firstLine(said.Bytes()), Console: tail(p.console, 60), Command: quoted(line)}
+	if m := panicLine.FindStringSubmatch(failure.Console); m != nil {
+		failure.Why = "its kernel panicked: " + m[1]
 	}
-	return out, &Failure{Why: why, Console: console, Command: quoted(line)}
+	if m := oopsLine.FindStringSubmatch(tail(p.console, 200)); m != nil {
+		failure.Why = "its kernel died: " + m[1]
+		failure.oops = out.Accel == "tcg"
+	}
+	return out, failure
 }
 
-// panicLine is what the kernel's panic begins with (kernel/panic.c).
-var panicLine = regexp.MustCompile(`Kernel panic - not syncing: ([^\r\n]*)`)
+// panicLine is what the kernel's panic begins with (kernel/panic.c), and oopsLine
+// what tells of an exception in the kernel itself (arch/x86/kernel/dumpstack.c).
+var (
+	panicLine = regexp.MustCompile(`Kernel panic - not syncing: ([^\r\n]*)`)
+	oopsLine  = regexp.MustCompile(`(Oops: [^\r\n]*|(?:int3|double fault|stack segment|invalid opcode): [0-9a-f]{4} \[#1\][^\r\n]*)`)
+)
 
 func firstLine(said []byte) string {
 	line, _, _ := bytes.Cut(bytes.TrimSpace(said), []byte("\n"))
@@ -197,15 +256,27 @@ func (m Machine) accelerator() string {
 // accel is what runs the machine's instructions. Emulated machines have one
 // thread: with one for each processor QEMU 7.2 sometimes loses a breakpoint that
 // the kernel writes into its own code, and the machine ends with "Oops: int3".
+// And they have no cmpxchg16b: that QEMU computes the flags after it from what the
+// last instruction but one left behind, so that an interrupt at the wrong moment
+// saves, and returns to, flags that were never set (VM, NT), and the kernel dies
+// of a double fault in its allocator. Linux takes another way without it
+// (arch/x86/lib/cmpxchg16b_emu.S).
 func (m Machine) accel() []string {
 	if m.accelerator() == "kvm" {
 		return []string{"-accel", "kvm", "-cpu", "host"}
 	}
-	return []string{"-accel", "tcg,thread=single", "-cpu", "max"}
+	return []string{"-accel", "tcg,thread=single", "-cpu", "max,-cx16"}
 }
 
+// kernelLine is the kernel's command line. What costs an emulated processor much,
+// and no attack of the battery looks at, is off: a console that tells of each
+// device, zeros in all memory that is given out, and what keeps processors from
+// guessing, of which this one is incapable.
+const kernelLine = "console=ttyS0 loglevel=5 panic=-1 mitigations=off init_on_alloc=0 rdinit=/init -- " + GuestVerb
+
 // arguments are qemu's. The first serial line is the kernel's console, the second
-// takes what the command writes.
+// takes what the command writes. What is written to the disk goes to a file that
+// has no name, so that a machine can be started again as it was.
 func (m Machine) arguments(p parts) []string {
 	memory := m.Memory
 	if memory == 0 {
@@ -213,9 +284,8 @@ func (m Machine) arguments(p parts) []string {
 	}
 	return append(m.accel(),
 		"-smp", "1", "-m", strconv.Itoa(memory), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-		"-kernel", m.Kernel.Image, "-initrd", p.initrd,
-		"-append", "console=ttyS0 panic=-1 rdinit=/init -- "+GuestVerb,
-		"-drive", "if=virtio,format=raw,file="+p.disk,
+		"-kernel", m.Kernel.Image, "-initrd", p.initrd, "-append", kernelLine,
+		"-drive", "if=virtio,format=raw,snapshot=on,file="+p.disk,
 		"-serial", "file:"+p.console, "-serial", "file:"+p.results,
 	)
 }

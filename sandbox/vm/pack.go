@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,9 +66,27 @@ func (m Machine) makeInitrd(path string) error {
 		if err != nil {
 			return err
 		}
-		a.Entry(fmt.Sprintf("modules/%03d-%s", i, filepath.Base(path)), ModeFile, data)
+		a.Entry(fmt.Sprintf("modules/%03d-%s", i, filepath.Base(path)), ModeFile, unsigned(data))
 	}
 	return errors.Join(a.Close(), out.Flush(), file.Close())
+}
+
+// signed is what a module with a signature ends with, after the signature and its
+// length in a structure of twelve bytes (include/linux/module_signature.h).
+const signed = "~Module signature appended~\n"
+
+// unsigned is a module without its signature: to check those of sixty modules
+// takes an emulated processor seconds, and the kernel takes them without one.
+func unsigned(module []byte) []byte {
+	body, is := bytes.CutSuffix(module, []byte(signed))
+	if !is || len(body) < 12 {
+		return module
+	}
+	length := int(binary.BigEndian.Uint32(body[len(body)-4:]))
+	if rest := len(body) - 12 - length; rest > 0 {
+		return body[:rest]
+	}
+	return module
 }
 
 // builtinModules are those that the kernel has in itself, where it says so.

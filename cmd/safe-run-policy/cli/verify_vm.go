@@ -38,12 +38,15 @@ func (a *app) verifyVM(ctx context.Context, command string, o verifyOptions) err
 	}
 	attacks := report.Attacks{Probes: battery.Probes()}
 	var wrong error
+	got := 0
 	for _, kernel := range kernels {
 		reports, err := a.inMachine(ctx, kernel, o)
+		got += len(reports)
 		attacks.Reports = append(attacks.Reports, reports...)
+		attacks.Reports = append(attacks.Reports, missing(kernel, o.profiles, reports, err)...)
 		wrong = errors.Join(wrong, err)
 	}
-	if len(attacks.Reports) == 0 {
+	if got == 0 {
 		return wrong
 	}
 	format, err := report.ParseFormat(o.format)
@@ -59,6 +62,28 @@ func (a *app) verifyVM(ctx context.Context, command string, o verifyOptions) err
 		}
 	}
 	return wrong
+}
+
+// missing stands in for the reports that a machine did not come to: none is left
+// out of a matrix unseen. The guest gives its reports in the order of the profiles.
+func missing(kernel vm.Kernel, names []string, reports []battery.Report, err error) []battery.Report {
+	why := "its machine said nothing of it"
+	if err != nil {
+		why = firstLineOf(err.Error())
+	}
+	var out []battery.Report
+	for _, name := range names[min(len(reports), len(names)):] {
+		out = append(out, battery.Report{Profile: name, Runtime: throughLauncher, Kernel: kernel.Release, Where: inVM, Results: []battery.Result{}, Partial: why})
+	}
+	return out
+}
+
+// inVM is where a report of a machine comes from.
+const inVM = "vm"
+
+func firstLineOf(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 // findKernels are those that were named, else the one that there is.
@@ -178,20 +203,50 @@ func (a *app) runMachine(ctx context.Context, m vm.Machine) ([]battery.Report, e
 			wrong = problem.New("", "the machine said %q, which is no report", printable(line[:min(len(line), 200)]))
 			return
 		}
-		one.Where = "vm"
+		one.Where = inVM
 		reports = append(reports, one)
 	}
+	m.Again = func(why string) {
+		progress.end()
+		fmt.Fprintf(a.std.Err, "NOTE: Linux %s: %s; the machine is emulated, and is started once more\n", m.Kernel.Release, printable(why))
+		reports, wrong = nil, nil
+	}
+	m.Keep = failedMachine()
 	out, err := m.Run(ctx)
+	progress.end()
 	var failure *vm.Failure
 	switch {
 	case errors.As(err, &failure):
-		return reports, problem.New("run it by hand: "+failure.Command, "Linux %s: %w\nthe end of its console:\n%s", m.Kernel.Release, err, failure.Console)
+		return reports, a.machineFailed(m.Kernel, failure)
 	case err != nil:
 		return reports, err
 	case out.Code != 0:
 		return reports, errors.Join(wrong, problem.New("run it with --verbose and without --vm", "Linux %s: the battery ended with exit code %d", m.Kernel.Release, out.Code))
 	}
 	return reports, wrong
+}
+
+// failedMachine is where the files of the last machine that failed stay.
+func failedMachine() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "" // without a home they are not kept
+	}
+	return filepath.Join(dir, "safe-run", "failed-machine")
+}
+
+// machineFailed shows the end of the console, and gives the error to tell: a line,
+// and how to start the machine again.
+func (a *app) machineFailed(kernel vm.Kernel, failure *vm.Failure) error {
+	fmt.Fprintf(a.std.Err, "the end of the console of Linux %s:\n", kernel.Release)
+	for line := range strings.Lines(failure.Console) {
+		fmt.Fprintf(a.std.Err, "  %s\n", printable(strings.TrimRight(line, "\r\n")))
+	}
+	hint := "run it by hand: " + failure.Command
+	if failure.Kept != "" {
+		hint = "its console and its disk are in " + failure.Kept + "; " + hint
+	}
+	return problem.New(hint, "Linux %s: %w", kernel.Release, failure)
 }
 
 // guestTells begins a line of progress; every other line is a report.

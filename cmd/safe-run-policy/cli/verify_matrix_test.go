@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/safe-run/safe-run/spec/battery"
+)
+
+// fakeQemu says what a machine would say, by its kernel: 6.1 has reports of two
+// profiles, and 6.12 what the file "fate" beside the program says.
+const fakeQemu = `#!/bin/sh
+here=$(dirname "$0")
+while [ $# -gt 0 ]; do
+	case $1 in
+	-kernel) kernel=$(basename "$(dirname "$2")") ;;
+	-serial) [ -n "$console" ] && results=${2#file:} || console=${2#file:} ;;
+	esac
+	shift
+done
+report() { echo "> {\"profile\":\"$1\",\"runtime\":\"safe-run\",\"kernel\":\"$kernel\",\"where\":\"host\",\"results\":[]}"; }
+die() { printf '[ 1.0] Oops: double fault: 0000 [#1] PREEMPT\n[ 1.1] Kernel panic - not syncing: Fatal exception\n' >>"$console"; exit 0; }
+exec >"$results"
+echo begin
+report default
+case $kernel-$(cat "$here/fate") in
+6.12*-dies) die ;;
+6.12*-once) echo >"$here/fate"; die ;;
+6.12*-off) exit 0 ;;
+esac
+report web
+echo end 0
+`
+
+// verifyFake runs verify --vm on two kernels with two profiles, in machines that
+// are a script.
+func verifyFake(t *testing.T, fate string) (reports []battery.Report, said string, err error) {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("NOT CHECKED: machines are for amd64")
+	}
+	home, bin := t.TempDir(), t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", home)
+	t.Setenv("PATH", bin+":/usr/bin:/bin:/usr/sbin:/sbin")
+	for _, release := range []string{"6.1.0-fake", "6.12.0-fake"} {
+		dir := filepath.Join(home, "safe-run", "kernels", release)
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "modules"), 0o755), os.WriteFile(filepath.Join(dir, "vmlinuz"), nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := map[string]string{"qemu-system-x86_64": fakeQemu, "fate": fate}
+	for _, name := range guestPrograms {
+		files[name] = "#!/bin/sh\n"
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	a := &app{std: IO{Out: &out, Err: &errs}, name: Name}
+	err = a.verifyVM(context.Background(), "verify", verifyOptions{
+		vm: true, kernels: []string{"6.1.", "6.12"}, profiles: []string{"default", "web"}, format: "json",
+	})
+	a.report(err)
+	var all struct{ Reports []battery.Report }
+	if err := json.Unmarshal(out.Bytes(), &all); err != nil {
+		t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
+	}
+	return all.Reports, errs.String(), err
+}
+
+// TestMatrix: a matrix has a report of each profile on each kernel, whatever
+// becomes of the machines, and what is missing is told and marked.
+func TestMatrix(t *testing.T) {
+	for _, test := range []struct {
+		fate    string
+		partial string
+		says    []string
+	}{
+		{"well", "", nil},
+		{"once", "", []string{"NOTE: Linux 6.12.0-fake: its kernel died: Oops: double fault", "started once more"}},
+		{"dies", "its kernel died: Oops: double fault", []string{"NOTE: ", "safe-run: Linux 6.12.0-fake: the machine failed: its kernel died", "  [ 1.1] Kernel panic", "hint: its console and its disk are in "}},
+		{"off", "it went off before its command had ended", []string{"hint: its console and its disk are in "}},
+	} {
+		t.Run(test.fate, func(t *testing.T) {
+			reports, said, err := verifyFake(t, test.fate)
+			var names []string
+			for _, r := range reports {
+				names = append(names, r.Kernel+" "+r.Profile)
+				if r.Where != "vm" {
+					t.Errorf("%s %s: a report of %q", r.Kernel, r.Profile, r.Where)
+				}
+			}
+			const want = "6.1.0-fake default,6.1.0-fake web,6.12.0-fake default,6.12.0-fake web"
+			if strings.Join(names, ",") != want {
+				t.Fatalf("reports of %q, want %s\n%s", names, want, said)
+			}
+			if last := reports[3].Partial; (last == "") != (test.partial == "") || !strings.Contains(last, test.partial) {
+				t.Errorf("the last report is marked %q, want %q", last, test.partial)
+			}
+			if reports[0].Partial+reports[1].Partial+reports[2].Partial != "" || (err == nil) != (test.partial == "") {
+				t.Errorf("%v, and what was reported is marked: %+v", err, reports)
+			}
+			for _, words := range test.says {
+				if !strings.Contains(said, words) {
+					t.Errorf("nothing of %q in\n%s", words, said)
+				}
+			}
+			if strings.Contains(said, "NOTE") != (test.fate == "once" || test.fate == "dies") {
+				t.Errorf("a machine was started a second time, or not: %s", said)
+			}
+		})
+	}
+}
