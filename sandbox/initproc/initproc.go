@@ -17,6 +17,7 @@ import (
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // libcontainer's own constructor
 	"golang.org/x/sys/unix"
 
+	_ "github.com/safe-run/safe-run/sandbox/initproc/light"
 	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 )
 

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runc/libcontainer"
 	_ "github.com/opencontainers/runc/libcontainer/nsenter" // libcontainer's own constructor
 
+	_ "github.com/safe-run/safe-run/sandbox/initproc/light"
 	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 )
 
