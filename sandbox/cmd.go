@@ -15,6 +15,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
 	"github.com/safe-run/safe-run/sandbox/service"
+	"github.com/safe-run/safe-run/sandbox/slim"
 	"github.com/safe-run/safe-run/sandbox/volume"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/event"
@@ -70,6 +71,8 @@ type Cmd struct {
 	violation atomic.Pointer[event.Denial]   // why the container was killed
 	inside    *service.Inside
 	noting    sync.WaitGroup
+	ended     chan struct{} // closed once the first process has ended; nil before Start
+	ending    sync.Once
 	asked     atomic.Int32 // the last signal sent
 	killed    atomic.Bool  // it was turned into SIGKILL
 	starved   atomic.Bool  // killed on the first out-of-memory event
@@ -78,6 +81,7 @@ type Cmd struct {
 // Start makes the sandbox and runs its first process. When it fails nothing is
 // left; Close must be called all the same, to give the lease back.
 func (c *Cmd) Start(ctx context.Context) error {
+	c.ended = make(chan struct{})
 	steps := []func(context.Context) error{
 		c.reserve, c.holdVolumes, c.create, c.attach, c.release,
 	}
@@ -91,7 +95,9 @@ func (c *Cmd) Start(ctx context.Context) error {
 			return err
 		}
 	}
+	slim.Leisure()
 	c.noting.Go(c.noteExecuted)
+	c.noting.Go(c.keepPlanLater)
 	return nil
 }
 
@@ -237,6 +243,7 @@ func (c *Cmd) abort() {
 // *runc.ExecError when the program could not be run at all.
 func (c *Cmd) Wait() (Exit, error) {
 	status, err := c.container.Wait()
+	c.ending.Do(func() { close(c.ended) })
 	if err != nil && !status.Exited() && !status.Signaled() {
 		return Exit{}, err
 	}

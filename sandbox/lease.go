@@ -15,6 +15,7 @@ import (
 	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/sandbox/slim"
 	"github.com/safe-run/safe-run/sandbox/state"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
@@ -63,6 +64,7 @@ func BeginAs(root, id string) *Readiness {
 func BeginLater(root string) *Readiness { return &Readiness{root: root} }
 
 func (r *Readiness) begin(id string) {
+	slim.Hurry()
 	runc.Prime()
 	r.done = make(chan struct{})
 	go func() {
@@ -160,9 +162,6 @@ func (l *Lease) note(plan *spec.Plan, driver string, ports []spec.Port) error {
 	}
 	l.record.Volumes = recordVolumes(plan)
 	l.record.StopSignal, l.record.StopTimeout = plan.Lifecycle.StopSignal, plan.Lifecycle.StopTimeout
-	if err := keepPlan(l.store.Dir(l.ID), plan, ports); err != nil {
-		return err
-	}
 	return l.store.Update(l.ID, func(rec *state.Record) {
 		l.record.Name = rec.Name // it may have been renamed
 		*rec = l.record

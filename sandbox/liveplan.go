@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/spec"
@@ -19,14 +20,33 @@ const planFile = "plan.json"
 // mostPlan bounds it.
 const mostPlan = 4 << 20
 
-// keepPlan writes a plan down for those who join or look at the sandbox. The
-// filter, most of a plan, is left out: libcontainer's own state has it.
+// keepPlan writes a plan down for those who join or look at the sandbox, whole
+// or not at all, because somebody may be waiting for it. The filter, most of a
+// plan, is left out: libcontainer's own state has it.
 func keepPlan(dir string, plan *spec.Plan, ports []spec.Port) error {
 	data, err := shortPlan(plan, ports)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, planFile), data, 0o600)
+	path := filepath.Join(dir, planFile)
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// planLater is how long a program runs before its plan is written down. That
+// costs as much as a twentieth of a launch, and hardly anybody joins sooner.
+const planLater = 2 * time.Millisecond
+
+// keepPlanLater keeps the plan beside the program, and not at all when that is
+// over by then. Who comes sooner waits; see Live.readPlan.
+func (c *Cmd) keepPlanLater() {
+	select {
+	case <-time.After(planLater):
+		_ = keepPlan(c.Lease.store.Dir(c.Lease.ID), c.Plan, c.Ports) // who wants it finds none, and says so
+	case <-c.ended:
+	}
 }
 
 func shortPlan(plan *spec.Plan, ports []spec.Port) ([]byte, error) {
@@ -61,8 +81,16 @@ func KeptPlan(book *ledger.Ledger, c ledger.Container) (*spec.Plan, error) {
 	return plan, err
 }
 
+// planPatience is how long a plan is waited for that is not written down, though
+// its container runs.
+const planPatience = 10 * time.Second
+
 func (l *Live) readPlan() (*spec.Plan, error) {
 	plan, err := readPlan(l.store.Dir(l.record.ID))
+	for end := time.Now().Add(planPatience); errors.Is(err, os.ErrNotExist) && time.Now().Before(end) && l.store.Live(l.record.ID); {
+		time.Sleep(time.Millisecond)
+		plan, err = readPlan(l.store.Dir(l.record.ID))
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, notRunning(l.record.Name)
 	}
