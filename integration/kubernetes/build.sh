@@ -33,4 +33,12 @@ GO
     nice -n 10 env GOFLAGS=-mod=mod CGO_ENABLED=0 go build -p 2 -trimpath -ldflags '-s -w' -o "$bin/kube-apiserver.part" . >&2
     mv "$bin/kube-apiserver.part" "$bin/kube-apiserver"
 fi
+# The types of Kyverno's policies, for the API server to hold exports against.
+kyverno=v1.19.1
+if [ ! -d "$bin/crds/$kyverno" ]; then
+    dir=$(go mod download -json "github.com/kyverno/kyverno@$kyverno" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    mkdir -p "$bin/crds/.new"
+    cp "$dir"/config/crds/kyverno/kyverno.io_clusterpolicies.yaml "$dir"/config/crds/policies.kyverno.io/policies.kyverno.io_imagevalidatingpolicies.yaml "$bin/crds/.new"
+    mv -T "$bin/crds/.new" "$bin/crds/$kyverno"
+fi
 echo "$bin"

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -115,6 +116,10 @@ func TestServer(t *testing.T) {
 			})
 		}
 	}
+	for ns, o := range options {
+		t.Run("accepts/"+ns, func(t *testing.T) { apply(t, s, ns, manifests(t, resolved(t, "db"), ns, o)) })
+	}
+	t.Run("operators", func(t *testing.T) { operatorsTypes(t, s) })
 	t.Run("refuses by labels", func(t *testing.T) {
 		var files []file
 		for _, f := range manifests(t, resolved(t, "web"), "labels", kubernetes.Options{}) {
@@ -145,6 +150,15 @@ func TestServer(t *testing.T) {
 		}
 		refuses(t, s, gate{"policy", "safe-run-policy-shop", podOf(t, files)}, all)
 	})
+}
+
+// options are what else an export can be asked for, by the namespace that it is for.
+var options = map[string]kubernetes.Options{
+	"operator":  {Seccomp: kubernetes.FilterOperator, AppArmor: "acme", PodSecurity: "baseline"},
+	"runtime":   {Seccomp: kubernetes.RuntimeDefault, AppArmor: kubernetes.None, HostUsers: true, RuntimeClass: "gvisor"},
+	"disk":      {Kind: "StatefulSet", Volumes: []kubernetes.Volume{{Path: "/var/lib/db", Size: 10 << 30}}},
+	"scratch":   {Volumes: []kubernetes.Volume{{Path: "/var/lib/db"}}, Deny: []netip.Prefix{netip.MustParsePrefix("10.42.0.0/16")}},
+	"scheduled": {Kind: "CronJob", Schedule: "*/5 0-6 * JAN-MAR MON"},
 }
 
 // weaker are ways to weaken a pod.

@@ -169,5 +169,9 @@ var places = map[string]string{
 // create makes an object. Fields that the server does not know are refused.
 func (s *server) create(t *testing.T, kind, ns string, manifest []byte) (int, string) {
 	t.Helper()
-	return s.ask(t, http.MethodPost, strings.Replace(places[kind], "NS", ns, 1)+"?fieldValidation=Strict", manifest)
+	at := places[kind]
+	if at == "" {
+		at = custom[kind]
+	}
+	return s.ask(t, http.MethodPost, strings.Replace(at, "NS", ns, 1)+"?fieldValidation=Strict", manifest)
 }

@@ -204,7 +204,9 @@ func (x *exporter) loseSeccomp() {
 	default:
 		x.lack(export.Loss{
 			Setting: "seccomp.allow", Value: x.filterPath(), Severity: export.Different,
-			Lost: "the security-profiles-operator must be there, or the pod does not start", Do: "install it, and apply operator/seccompprofile.yaml",
+			Lost: "the security-profiles-operator must be there, or the pod does not start; its filters have no default errno: " +
+				"what a condition on arguments refuses fails with EPERM where a launch says ENOSYS",
+			Do: "install it (0.9 or later), and apply operator/seccompprofile.yaml",
 		})
 	}
 	for _, v := range []struct {

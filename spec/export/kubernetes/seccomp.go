@@ -87,22 +87,29 @@ func consistent(f *specs.LinuxSeccomp) error {
 	return nil
 }
 
+// unnamed are the calls of all architectures that a filter says nothing of.
+func unnamed(f *specs.LinuxSeccomp) []string {
+	return slices.DeleteFunc(seccomp.AllNames(), func(name string) bool {
+		somewhere := slices.ContainsFunc(filterArchitectures, func(arch string) bool { _, ok := seccomp.Number(arch, name); return ok })
+		return !somewhere || slices.ContainsFunc(f.Syscalls, func(call specs.LinuxSyscall) bool { return slices.Contains(call.Names, name) })
+	})
+}
+
 // filterFile is the filter as kubelet wants it on each node.
 func filterFile(f *specs.LinuxSeccomp) ([]byte, error) {
 	data, err := json.MarshalIndent(f, "", "  ")
 	return append(data, '\n'), err
 }
 
-// operatorProfile is the filter as the security-profiles-operator puts it on each
-// node.
+// operatorProfile is the filter as the security-profiles-operator, 0.9 or later, puts
+// it on each node. Its type has no defaultErrnoRet, and the API server refuses what has
+// one: so the calls that the filter leaves to its default are named.
 func (x *exporter) operatorProfile(f *specs.LinuxSeccomp) object {
-	s := object{}.with("defaultAction", string(f.DefaultAction))
-	if f.DefaultErrnoRet != nil {
-		s = s.with("defaultErrnoRet", int64(*f.DefaultErrnoRet))
-	}
-	s = s.with("architectures", stringList(f.Architectures)).with("flags", stringList(f.Flags))
+	s := object{}.with("defaultAction", string(f.DefaultAction)).
+		with("architectures", stringList(f.Architectures)).with("flags", stringList(f.Flags))
 	calls := list{}
-	for _, call := range f.Syscalls {
+	byDefault := specs.LinuxSyscall{Names: unnamed(f), Action: f.DefaultAction, ErrnoRet: f.DefaultErrnoRet}
+	for _, call := range append(slices.Clip(f.Syscalls), byDefault) {
 		one := object{}.with("names", stringList(call.Names)).with("action", string(call.Action))
 		if call.ErrnoRet != nil {
 			one = one.with("errnoRet", int64(*call.ErrnoRet))
