@@ -126,3 +126,8 @@ clean:
 test-kubernetes: ## a kube-apiserver, built through Go modules and kept in ~/.cache/safe-run, takes exports and refuses weaker pods (etcd-server, openssl)
 	bin=$$(integration/kubernetes/build.sh) || { echo 'NOT CHECKED: what a kube-apiserver says of exports; it could not be built (see above)'; exit 0; }; \
 	SAFE_RUN_KUBERNETES="$$bin" go test -count=1 -tags '$(TAGS)' -timeout 20m -v ./integration/kubernetes
+
+.PHONY: test-exports
+test-exports: ## helm, kustomize and Kyverno's command, built through Go modules and kept in ~/.cache/safe-run, and Debian's Quadlet read exports
+	dir=$$(integration/exports/build.sh) || { echo 'NOT CHECKED: what other programs make of exports (see above)'; exit 0; }; \
+	SAFE_RUN_EXPORTS="$$dir" go test -count=1 -tags '$(TAGS)' -timeout 20m -v ./integration/exports

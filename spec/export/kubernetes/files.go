@@ -117,10 +117,12 @@ func (x *exporter) kustomize(docs []document) ([]export.File, error) {
 	k := head("kustomize.config.k8s.io/v1beta1", "Kustomization").with("resources", resources)
 	repository, tail := cutName(x.pinned())
 	image := object{}.with("name", repository)
-	if tag, digest, _ := strings.Cut(tail, "@"); digest != "" {
-		image = image.with("digest", digest, "the one line that a new version changes")
-	} else if tag != "" {
-		image = image.with("newTag", strings.TrimPrefix(tag, ":"), "the one line that a new version changes")
+	// Both where both are known: with a digest alone kustomize takes the tag away.
+	tag, digest, _ := strings.Cut(tail, "@")
+	for _, part := range []struct{ key, value string }{{"newTag", strings.TrimPrefix(tag, ":")}, {"digest", digest}} {
+		if part.value != "" {
+			image = image.with(part.key, part.value, "what a new version changes")
+		}
 	}
 	if len(image) > 1 && x.wants("workload") {
 		k = k.with("images", list{image})
