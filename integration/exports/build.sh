@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Builds the programs that read exports, each through Go modules and once, with
-# little priority: helm, kustomize, and Kyverno's own command, which is some three
-# thousand packages.
+# Gets the programs that read exports, each once: helm, kustomize, and Kyverno's own
+# command, which is some three thousand packages, are built through Go modules with
+# little priority; quadlet is that of Debian 13's podman, because bookworm's has none.
 #
 #     ~/.cache/safe-run/exports/NAME-VERSION
 #
-# usage: integration/exports/build.sh [NAME...]     (helm kustomize kyverno)
-# Prints the directory. A program that cannot be built is told of and left out.
+# usage: integration/exports/build.sh [NAME...]     (helm kustomize quadlet kyverno)
+# Prints the directory. A program that cannot be had is told of and left out.
 set -euo pipefail
 
-[ $# -gt 0 ] || set -- helm kustomize kyverno
+[ $# -gt 0 ] || set -- helm kustomize quadlet kyverno
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/safe-run/exports
 mkdir -p "$cache"
 
 declare -A module=([helm]=helm.sh/helm/v3 [kustomize]=sigs.k8s.io/kustomize/kustomize/v5 [kyverno]=github.com/kyverno/kyverno)
-declare -A version=([helm]=v3.22.0 [kustomize]=v5.8.1 [kyverno]=v1.19.1)
+declare -A version=([helm]=v3.22.0 [kustomize]=v5.8.1 [kyverno]=v1.19.1 [quadlet]=trixie)
 declare -A package=([helm]=cmd/helm [kustomize]=. [kyverno]=cmd/cli/kubectl-kyverno)
 
 build() {
@@ -35,9 +35,29 @@ build() {
 	nice -n 10 env GOFLAGS=-mod=mod CGO_ENABLED=0 go build -p 2 -trimpath -ldflags '-s -w' -o "$cache/.$name" "$what" && mv "$cache/.$name" "$cache/$name-$at"
 }
 
+# unpack takes Debian's generator out of the package; nothing is installed.
+unpack() {
+	local name=$1 suite=${version[$1]} apt=$cache/src/$1 mirror
+	# The mirror that this machine uses, whatever the form of its list.
+	mirror=$(sed -nE -e 's/^URIs:[[:space:]]+([^[:space:]]+).*/\1/p' -e 's/^deb[[:space:]]+(\[[^]]*\][[:space:]]+)?([^[:space:]]+).*/\2/p' \
+		/etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null | grep -v security | head -n 1)
+	mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,deb,tree}
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$apt/list"
+	local options=(-qq -o Dir::Etc::SourceList="$apt/list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$apt/state/lists"
+		-o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none)
+	apt-get "${options[@]}" update
+	(cd "$apt/deb" && apt-get "${options[@]}" download podman)
+	dpkg-deb -x "$apt"/deb/podman_*.deb "$apt/tree" && cp "$apt/tree/usr/libexec/podman/quadlet" "$cache/.$name" && mv "$cache/.$name" "$cache/$name-$suite"
+	rm -rf "$apt"
+}
+
 for name in "$@"; do
-	if [ ! -x "$cache/$name-${version[$name]}" ] && ! (build "$name") >&2; then
-		echo "build.sh: $name ${version[$name]} cannot be built (see above)" >&2
+	get=build
+	[ "$name" != quadlet ] || get=unpack
+	# A function that is asked whether it succeeded goes on when a part of it fails:
+	# what counts is its last command, which needs all others.
+	if [ ! -x "$cache/$name-${version[$name]}" ] && ! { ($get "$name") >&2 && [ -x "$cache/$name-${version[$name]}" ]; }; then
+		echo "build.sh: $name ${version[$name]} cannot be had (see above)" >&2
 		continue
 	fi
 	ln -sfn "$name-${version[$name]}" "$cache/$name"

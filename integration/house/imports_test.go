@@ -110,7 +110,7 @@ var rules = []rule{
 	},
 	{
 		from:  []string{"..."},
-		never: []string{"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/google/go-cmp/...", "github.com/santhosh-tekuri/...", "github.com/google/cel-go/...", "k8s.io/apiserver/...", "testing"},
+		never: []string{"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/google/go-cmp/...", "github.com/santhosh-tekuri/...", "github.com/google/cel-go/...", "github.com/compose-spec/...", "k8s.io/apiserver/...", "testing"},
 		why:   "made for tests",
 	},
 	{

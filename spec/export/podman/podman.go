@@ -3,6 +3,8 @@
 package podman
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/safe-run/safe-run/spec/export"
@@ -34,6 +36,10 @@ func Export(in export.Input) (export.Result, error) {
 	dialect.Lose(s)
 	seccomp.Lose(s.Losses, "podman")
 	s.Losses.Different("userNamespace", "ids of its own", "--userns=auto takes a range of the user \"containers\" in /etc/subuid and /etc/subgid", "add a line for containers to both files: containers:2147483647:2147483648")
+	if command := engine.Command(s); slices.Contains(command, "") {
+		s.Losses.Different("command", fmt.Sprintf("%q", command), "Quadlet leaves out words that are empty: the unit starts the program without them",
+			"start it with podman-run.sh, or without an empty argument")
+	}
 	here := []string{`--security-opt="seccomp=$here/` + seccomp.FileName + `"`}
 	last := append([]string{s.ImageName()}, engine.Command(s)...)
 	script := engine.Script("podman", engine.Words(flags(s)), here, last)
