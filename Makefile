@@ -69,6 +69,11 @@ test-containerd: build ## the shim under containerd 2.4.2: 50 kills at random mo
 	SAFE_RUN_SHIM_ROUNDS=500 go test -count=1 -tags '$(TAGS)' -timeout 30m ./integration/containerd -run TestMany
 	go test -count=1 -tags '$(TAGS)' -timeout 30m ./integration/containerd -skip 'TestKills|TestMany'
 
+.PHONY: test-critest
+test-critest: build ## critest and the tests of containerd's client, with runc's shim and with ours, side by side; takes half an hour
+	integration/deps.sh test
+	SAFE_RUN_SUITES="$${XDG_CACHE_HOME:-$$HOME/.cache}/safe-run" nice -n 5 go test -v -count=1 -tags '$(TAGS)' -timeout 60m ./integration/containerd -run 'TestCritest|TestClientSuite'
+
 lint: ## formatting, vet, staticcheck, and the module files are as they should be
 	integration/deps.sh build
 	@test -z "$$(gofmt -l .)" || { echo 'gofmt -w these files:'; gofmt -l .; exit 1; }

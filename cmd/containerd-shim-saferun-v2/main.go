@@ -5,6 +5,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 
 	"github.com/safe-run/safe-run/sandbox/shim"
 	// The container's init starts here, before main.
@@ -12,5 +14,9 @@ import (
 )
 
 func main() {
-	shim.Run(context.Background(), shim.Config{Name: "io.containerd.saferun.v2", Policy: meet})
+	c := shim.Config{Name: "io.containerd.saferun.v2", Policy: meet, Stdin: os.Stdin, Stdout: os.Stdout}
+	if err := shim.Run(context.Background(), c); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", c.Name, err)
+		os.Exit(1)
+	}
 }

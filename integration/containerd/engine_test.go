@@ -56,6 +56,7 @@ func suite(m *testing.M) int {
 type engine struct {
 	t         *testing.T
 	dir       string
+	tools     string // where containerd and ctr are
 	namespace string // of containerd, and of the control groups
 	client    string // the namespace that ctr asks in, where it is another
 	config    string
@@ -88,16 +89,22 @@ func newEngine(t *testing.T, more string) *engine {
 	if out, err := built(); err != nil {
 		t.Skipf("NOT CHECKED: the shim with containerd, which could not be built: %v\n%s", err, out)
 	}
-	dir, err := os.MkdirTemp("", "c")
-	must(t, err)
-	must(t, os.Chmod(dir, 0o755))
-	e := &engine{t: t, dir: dir, namespace: fmt.Sprintf("t%d-%d", os.Getpid(), serial.Add(1))}
 	disabled := `disabled_plugins = ["io.containerd.cri.v1.runtime", "io.containerd.cri.v1.images", "io.containerd.grpc.v1.cri"]`
 	if more != "" {
 		disabled = ""
 	}
-	e.config = fmt.Sprintf("version = 3\nroot = %q\nstate = %q\n%s\n[grpc]\naddress = %q\n[ttrpc]\naddress = %q\n%s",
-		dir+"/root", dir+"/state", disabled, dir+"/s", dir+"/t", strings.ReplaceAll(more, "DIR", dir))
+	return startEngine(t, tools, "version = 3\n"+disabled, more)
+}
+
+// startEngine starts the containerd of a directory.
+func startEngine(t *testing.T, tools, version, more string) *engine {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "c")
+	must(t, err)
+	must(t, os.Chmod(dir, 0o755))
+	e := &engine{t: t, dir: dir, tools: tools, namespace: fmt.Sprintf("t%d-%d", os.Getpid(), serial.Add(1))}
+	e.config = fmt.Sprintf("%s\nroot = %q\nstate = %q\n[grpc]\naddress = %q\n[ttrpc]\naddress = %q\n%s",
+		version, dir+"/root", dir+"/state", dir+"/s", dir+"/t", strings.ReplaceAll(more, "DIR", dir))
 	must(t, os.WriteFile(dir+"/config.toml", []byte(e.config), 0o600))
 	e.log, err = os.Create(dir + "/log")
 	must(t, err)
@@ -108,9 +115,9 @@ func newEngine(t *testing.T, more string) *engine {
 
 func (e *engine) start() {
 	e.t.Helper()
-	e.daemon = exec.Command(filepath.Join(tools, "containerd"), "--config", e.dir+"/config.toml")
+	e.daemon = exec.Command(filepath.Join(e.tools, "containerd"), "--config", e.dir+"/config.toml")
 	e.daemon.Stdout, e.daemon.Stderr = e.log, e.log
-	e.daemon.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"))
+	e.daemon.Env = append(os.Environ(), "PATH="+e.tools+":"+os.Getenv("PATH"))
 	must(e.t, e.daemon.Start())
 	e.eventually("containerd answers", func() bool {
 		code, _ := e.ctr("version")
@@ -255,7 +262,7 @@ func (e *engine) ctrWith(stdin string, args ...string) (int, string) {
 	if e.client != "" {
 		namespace = e.client
 	}
-	cmd := exec.Command(filepath.Join(tools, "ctr"), append([]string{"-a", e.dir + "/s", "-n", namespace}, args...)...)
+	cmd := exec.Command(filepath.Join(e.tools, "ctr"), append([]string{"-a", e.dir + "/s", "-n", namespace}, args...)...)
 	if stdin != "" {
 		cmd.Stdin = strings.NewReader(stdin)
 	}

@@ -18,7 +18,24 @@ import (
 // image imports an image of the test's root, and gives its name.
 func (e *engine) image(short string) string {
 	e.t.Helper()
-	root, content := e.rootfs(), &bytes.Buffer{}
+	full := "registry.invalid/" + short + ":1"
+	e.imported(full, e.rootfs(), func(c *v1.Config) { c.Cmd = []string{"/bin/sleep", "1000"} })
+	return full
+}
+
+// imported imports an image of a directory, under this name.
+func (e *engine) imported(full, root string, set func(*v1.Config)) {
+	e.t.Helper()
+	file := filepath.Join(e.dir, "image.tar")
+	e.archive(file, full, root, set)
+	e.must("image", "import", file)
+	must(e.t, os.Remove(file))
+}
+
+// archive makes an image of a directory, of one layer.
+func (e *engine) archive(file, full, root string, set func(*v1.Config)) {
+	e.t.Helper()
+	content := &bytes.Buffer{}
 	w := tar.NewWriter(content)
 	must(e.t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || path == root {
@@ -49,15 +66,13 @@ func (e *engine) image(short string) string {
 	must(e.t, err)
 	image, err := mutate.AppendLayers(empty.Image, layer)
 	must(e.t, err)
-	image, err = mutate.ConfigFile(image, configured(e, image))
+	config := configured(e, image)
+	set(&config.Config)
+	image, err = mutate.ConfigFile(image, config)
 	must(e.t, err)
-	full := "registry.invalid/" + short + ":1"
 	ref, err := name.NewTag(full)
 	must(e.t, err)
-	file := filepath.Join(e.dir, short+".tar")
 	must(e.t, tarball.WriteToFile(file, ref, image))
-	e.must("image", "import", file)
-	return full
 }
 
 func configured(e *engine, image v1.Image) *v1.ConfigFile {
@@ -65,7 +80,6 @@ func configured(e *engine, image v1.Image) *v1.ConfigFile {
 	must(e.t, err)
 	c = c.DeepCopy()
 	c.OS, c.Architecture = "linux", "amd64"
-	c.Config.Cmd = []string{"/bin/sleep", "1000"}
 	c.Config.Env = []string{"PATH=/bin"}
 	return c
 }

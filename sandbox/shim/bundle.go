@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -57,3 +58,9 @@ func parseBundle(bundle string, data []byte) (*specs.Spec, error) {
 // stateOf is where the state of a bundle's container is kept: in the bundle, so
 // that it goes with the bundle, and no two daemons share a directory.
 func stateOf(bundle string) string { return filepath.Join(bundle, "saferun") }
+
+// isScope says whether a control group is named as a scope of systemd's: slice,
+// prefix and name. The options of a runtime need not say so a second time.
+func isScope(path string) bool {
+	return strings.Count(path, ":") == 2 && !strings.Contains(path, "/")
+}

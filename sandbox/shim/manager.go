@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -222,7 +221,7 @@ func removeGroup(bundle string, made bool) error {
 		return err
 	}
 	path := oci.Linux.CgroupsPath
-	return runc.Remove(path, strings.Count(path, ":") == 2 && !strings.Contains(path, "/"))
+	return runc.Remove(path, isScope(path))
 }
 
 // Info tells what the runtime can do, which containerd offers to its clients

@@ -2,6 +2,7 @@ package shim
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/BurntSushi/toml"
 	runcoptions "github.com/containerd/containerd/api/types/runc/options"
@@ -18,7 +19,7 @@ type Options struct {
 	ShimCgroup                     string
 	// ConfigPath names a file of the administrator's.
 	ConfigPath string
-	Profile    string // of the options section
+	Profile    string
 	OnConflict string
 }
 
@@ -45,7 +46,7 @@ func readOptions(from *anypb.Any) (Options, error) {
 		if err := proto.Unmarshal(from.GetValue(), &o); err != nil {
 			return Options{}, fmt.Errorf("the runtime's options: %w", err)
 		}
-		return Options{Systemd: o.SystemdCgroup, NoPivot: o.NoPivotRoot, NoNewKeyring: o.NoNewKeyring, ShimCgroup: o.ShimCgroup}, nil
+		return named(o.BinaryName, Options{Systemd: o.SystemdCgroup, NoPivot: o.NoPivotRoot, NoNewKeyring: o.NoNewKeyring, ShimCgroup: o.ShimCgroup}), nil
 	case "runtimeoptions.v1.Options":
 		var o runtimeoptions.Options
 		if err := proto.Unmarshal(from.GetValue(), &o); err != nil {
@@ -55,6 +56,19 @@ func readOptions(from *anypb.Any) (Options, error) {
 	default:
 		return Options{}, fmt.Errorf("the runtime's options are of type %.100q, which is not known", name)
 	}
+}
+
+// named is what BinaryName says, which names the program of a runtime that has
+// one: here the profile, or by a path a file of the administrator's. Runc's
+// options are the only ones that containerd takes from a runtime whose pods have
+// user namespaces: it reads others as those, and fails.
+func named(name string, o Options) Options {
+	if filepath.IsAbs(name) {
+		o.ConfigPath = name
+	} else {
+		o.Profile = name
+	}
+	return o
 }
 
 func readSection(path string, body []byte) (Options, error) {

@@ -29,6 +29,8 @@ func TestReadOptions(t *testing.T) {
 	}{
 		"none":      {nil, Options{}, ""},
 		"runc's":    {pack(&runcoptions.Options{SystemdCgroup: true, NoPivotRoot: true, ShimCgroup: "/s"}), Options{Systemd: true, NoPivot: true, ShimCgroup: "/s"}, ""},
+		"a name":    {pack(&runcoptions.Options{BinaryName: "web", SystemdCgroup: true}), Options{Systemd: true, Profile: "web"}, ""},
+		"a file":    {pack(&runcoptions.Options{BinaryName: "/etc/x.yaml"}), Options{ConfigPath: "/etc/x.yaml"}, ""},
 		"a path":    {body(""), Options{ConfigPath: "/etc/x.yaml"}, ""},
 		"a section": {body("profile = \"web\"\nonConflict = \"strip\"\nSystemdCgroup = true\n"), Options{Systemd: true, ConfigPath: "/etc/x.yaml", Profile: "web", OnConflict: "strip"}, ""},
 		"misspelt":  {body("profil = \"web\"\n"), Options{}, `"profil", which is not known`},

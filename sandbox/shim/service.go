@@ -63,6 +63,7 @@ func (s *Service) work() {
 // RegisterTTRPC implements the library's TTRPCService.
 func (s *Service) RegisterTTRPC(server *ttrpc.Server) error {
 	taskapi.RegisterTTRPCTaskService(server, s)
+	registerOlder(server, s)
 	return nil
 }
 

@@ -9,6 +9,7 @@ package shim
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 
@@ -41,6 +42,10 @@ type Policy func(Ask) (*spec.Met, error)
 type Config struct {
 	Name   string // of the runtime, such as io.containerd.saferun.v2
 	Policy Policy
+	// Stdin, which is descriptor 0, and Stdout are what containerd talks by when
+	// it starts a shim.
+	Stdin  io.Reader
+	Stdout io.Writer
 }
 
 // Run is the shim's command line: start, delete, -info, or the service itself.
@@ -49,7 +54,7 @@ type Config struct {
 // that libcontainer waits for: it is off, and each process is waited for by
 // whoever started it. All of them are children of this process, also those that
 // libcontainer starts (CLONE_PARENT), so that there is no need to be a subreaper.
-func Run(ctx context.Context, c Config) {
+func Run(ctx context.Context, c Config) error {
 	// sandbox/runc says nothing unless its program wants it to.
 	logrus.SetLevel(logrus.InfoLevel)
 	ctx, end := context.WithCancel(ctx)
@@ -62,9 +67,14 @@ func Run(ctx context.Context, c Config) {
 		Type: plugins.TTRPCPlugin, ID: "task", Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
 		InitFn: func(in *plugin.InitContext) (any, error) { close(serving); return c.service(in) },
 	})
-	containerdshim.RunShim(ctx, &manager{name: c.Name}, func(o *containerdshim.Config) {
+	m := &manager{name: c.Name}
+	if done, err := m.older(ctx, os.Args[1:], c.Stdin, c.Stdout); done || err != nil {
+		return err
+	}
+	containerdshim.RunShim(ctx, m, func(o *containerdshim.Config) {
 		o.NoReaper, o.NoSubreaper = true, true
 	})
+	return nil
 }
 
 // service makes the service of what the library has begun.

@@ -38,7 +38,7 @@ func containerd(in Input) (Plan, error) {
 	}
 	switch {
 	case version == 0:
-		return Plan{}, problem.New("name it: --config-version 3 for containerd 2.3 and later, --config-version 2 for 1.x",
+		return Plan{}, problem.New("name it: --config-version 3 for containerd 2.x, --config-version 2 for 1.x",
 			"there is no %s that says which version it has", containerdMain)
 	case version != version2 && version != version3:
 		return Plan{}, problem.New("choose --config-version 2 or 3", "configuration version %d of containerd is not known", version)
@@ -97,14 +97,13 @@ func (m mainFile) imported() bool {
 	return false
 }
 
-// forShim is for containerd 2.3 and later, which starts the shim. Before 2.3 the
-// two do not understand each other: the shim answers as that release asks.
+// forShim is for containerd 2.x, which starts the shim.
 func forShim(in Input, main mainFile) (Plan, error) {
 	plan := Plan{
 		Program: in.Bin + "/" + shim,
 		Files:   []File{policyOf(shim)},
 		Next: []string{
-			"check that containerd --version is 2.3 or later: older ones cannot start the shim (for 1.x: --undo, then --config-version 2)",
+			"check that containerd --version is 2.0 or later: 1.x does not read configuration version 3 (--undo, then --config-version 2)",
 			"systemctl restart containerd",
 			"ctr run --rm --runtime io.containerd.saferun.v2 --user 1000:1000 IMAGE test true",
 			"kubectl apply -f deploy/containerd/runtimeclass.yaml, and runtimeClassName: " + Runtime + " with hostUsers: false in a pod",
@@ -161,7 +160,7 @@ func forRunc(in Input, main mainFile) (Plan, error) {
 	}
 	merged := append(bytes.Clone(data), fmt.Sprintf(runcRuntime, in.Bin, options)...)
 	next := []string{
-		"containerd-shim-saferun-v2 needs containerd 2.3 or later: here runc's shim starts safe-run-oci",
+		"here runc's shim starts safe-run-oci; containerd-shim-saferun-v2 is for containerd 1.x, too, by ctr run --runtime io.containerd.saferun.v2",
 		"systemctl restart containerd",
 		"ctr run --rm --runc-binary " + in.Bin + "/" + oci + " --user 1000:1000 IMAGE test true",
 		userNamespace + ": containerd 1.7 does for pods with hostUsers: false; else name a profile that accepts to go without",
@@ -193,7 +192,7 @@ func parses(data []byte) error {
 	return nil
 }
 
-const shimHead = `# containerd 2.4 or later, as /etc/containerd/conf.d/saferun.toml, where the main
+const shimHead = `# containerd 2.x, as /etc/containerd/conf.d/saferun.toml, where the main
 # file has imports = ["/etc/containerd/conf.d/*.toml"]. A runtime for each profile:
 # the policy is the node's, and a pod chooses among them by its RuntimeClass.
 version = 3
@@ -209,11 +208,12 @@ const shimRuntime = `
 
 const profileRuntime = `
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.saferun-%[2]s]
-  runtime_type = "io.containerd.saferun.v2"
+  runtime_type = "io.containerd.runc.v2" # whose options are the only ones that pods with hostUsers: false can have
   runtime_path = "%[1]s/containerd-shim-saferun-v2"
+  pod_annotations = ["safe-run.dev/*"]
+  container_annotations = ["safe-run.dev/*"]
   [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.saferun-%[2]s.options]
-    profile = "%[2]s"
-    onConflict = "refuse"
+    BinaryName = "%[2]s" # the profile
 `
 
 const runcRuntime = `
