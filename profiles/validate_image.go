@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Bounds of what one document asks of images, because tightening compares
@@ -61,10 +62,14 @@ func (c *checker) file(at, p string) {
 
 // registryPath is a component of a repository's name, as in the OCI
 // distribution spec.
-var registryPath = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$`)
+var registryPath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$`)
+})
 
 // registryLabel is one part of a host's name.
-var registryLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+var registryLabel = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+})
 
 // dockerHosts are other names of docker.io, which is the one that images have.
 var dockerHosts = []string{"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com"}
@@ -92,14 +97,14 @@ func (c *checker) registry(at, text string) {
 		c.fail(at, "write "+clip(strings.Replace(text, ":443", "", 1)), "443 is the port that is meant without one")
 	case !registryHost(host):
 		c.fail(at, hint, "%q is not a registry%s", clip(host), bareName(host))
-	case below && slices.ContainsFunc(strings.Split(rest, "/"), func(s string) bool { return !registryPath.MatchString(s) }):
+	case below && slices.ContainsFunc(strings.Split(rest, "/"), func(s string) bool { return !registryPath().MatchString(s) }):
 		c.fail(at, hint, "%q is not a path in a registry", clip(rest))
 	}
 }
 
 // bareName explains why a name without a dot is none.
 func bareName(host string) string {
-	if registryLabel.MatchString(host) {
+	if registryLabel().MatchString(host) {
 		return ": it has neither a dot nor a port"
 	}
 	return ""
@@ -124,7 +129,7 @@ func registryHost(text string) bool {
 	}
 	labels := strings.Split(host, ".")
 	for _, label := range labels {
-		if !registryLabel.MatchString(label) {
+		if !registryLabel().MatchString(label) {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -152,9 +153,12 @@ func Parse(s string) (Reference, error) {
 // imageName is how images are named (distribution's reference grammar): a
 // host, a path in lower case, a tag, a digest. The first part is a host when it
 // has a dot or a port, or is localhost.
-var imageName = regexp.MustCompile(`^(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?/)?` +
+// It is compiled when a name is read, which a launch from a directory never does.
+var imageName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(imageNamePattern) })
+
+const imageNamePattern = `^(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?/)?` +
 	`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*` +
-	`(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
+	`(?::[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`
 
 // maxName bounds the name of an image in bytes, its tag and digest included.
 const maxName = 512
@@ -168,7 +172,7 @@ var likeForms = map[string]bool{
 
 // parseName checks the name in r; s is what was typed.
 func parseName(s string, r Reference) (Reference, error) {
-	if len(r.Path) <= maxName && imageName.MatchString(r.Path) {
+	if len(r.Path) <= maxName && imageName().MatchString(r.Path) {
 		return r, nil
 	}
 	return Reference{}, badName(s, r.Path)
@@ -184,7 +188,7 @@ func badName(s, name string) error {
 		return problem.New(fmt.Sprintf("did you mean %s:%s ?", near, rest), "image %q starts with an unknown source %q", s, prefix)
 	}
 	lower := strings.ToLower(name)
-	if lower != name && imageName.MatchString(lower) {
+	if lower != name && imageName().MatchString(lower) {
 		return problem.New("did you mean "+lower+" ?", "image %q has capital letters in its name", s)
 	}
 	if _, digest, pinned := strings.Cut(name, "@"); pinned && !ValidDigest(digest) {
