@@ -20,6 +20,9 @@ func (a *app) dispatch(args []string) ([]string, error) {
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
 		return append(args[:1:1], dispatchCompletion(args[1:])...), nil
 	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		return dispatchWord(nil, args) // without a flag before it, there is nothing to take apart
+	}
 	scan := newScan()
 	err := scan.Parse(args)
 	// Errors are written in the format too, so it is needed before anything else.
@@ -43,6 +46,14 @@ func (a *app) dispatch(args []string) ([]string, error) {
 		return prepend(runVerb, args), nil
 	case len(before) > 0 && before[len(before)-1] == "--":
 		return prepend(runVerb, args), nil
+	}
+	return dispatchWord(before, rest)
+}
+
+// dispatchWord does so when the first argument that is no flag is known: it
+// begins rest, and flags are before it.
+func dispatchWord(before, rest []string) ([]string, error) {
+	switch {
 	case rest[0] == containerVerb:
 		return dispatchContainer(before, rest[1:])
 	case isVerb(rest[0]):
@@ -58,7 +69,7 @@ func (a *app) dispatch(args []string) ([]string, error) {
 		return nil, problem.New("did you mean `safe-run "+near+"`? If it is an image: safe-run run "+rest[0],
 			"there is no verb %q", rest[0])
 	}
-	return prepend(runVerb, args), nil
+	return prepend(runVerb, append(before[:len(before):len(before)], rest...)), nil
 }
 
 // dispatchCompletion does the same to a command line that is being typed; its

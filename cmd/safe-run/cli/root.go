@@ -132,6 +132,10 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: groupDetails, Title: "More"},
 	)
 	root.SetHelpCommand(a.helpVerb())
+	if only := a.only(); only != nil {
+		root.AddCommand(only)
+		return root
+	}
 	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
 		a.seccompVerb(), a.imageVerb(), a.psVerb(), a.stopVerb(), a.killVerb(), a.startVerb(), a.restartVerb(), a.waitVerb(), a.rmVerb(), a.logsVerb(), a.attachVerb(), a.execVerb(), a.createVerb(), a.eventsVerb(), a.containerVerb(), a.healthcheckVerb(), a.gcVerb(), a.generateVerb(), a.versionVerb(), a.completionVerb())
 	root.AddCommand(a.volumeVerb(), a.attackVerb())
@@ -139,6 +143,42 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.liveVerbs()...)
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return root
+}
+
+// only is the verb that was asked for, where it needs no other: to declare all
+// takes as long as to read a profile. nil: all are needed, or it is seldom asked.
+func (a *app) only() *cobra.Command {
+	switch a.verb {
+	case runVerb:
+		return a.runVerb()
+	case createVerb:
+		return a.createVerb()
+	case execVerb:
+		return a.execVerb()
+	case attackVerb:
+		return a.attackVerb()
+	case "explain":
+		return a.explainVerb()
+	case "spec":
+		return a.specVerb()
+	case "ps":
+		return a.psVerb()
+	case "start":
+		return a.startVerb()
+	case "stop":
+		return a.stopVerb()
+	case "kill":
+		return a.killVerb()
+	case "rm":
+		return a.rmVerb()
+	case "wait":
+		return a.waitVerb()
+	case "logs":
+		return a.logsVerb()
+	case "version":
+		return a.versionVerb()
+	}
+	return nil
 }
 
 // Root is the tree of verbs with nothing to run, for the man pages: in place of
