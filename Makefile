@@ -12,6 +12,11 @@ FUZZTIME ?= 2s
 BIN      ?= bin
 PREFIX   ?= /usr/local
 DESTDIR  ?=
+# What safe-run calls itself; empty: what Go knows of the source. Go has to be told,
+# and C, which answers --version before Go has started.
+VERSION  ?=
+STATED    = $(if $(VERSION),-X github.com/safe-run/safe-run/cmd/safe-run/cli.stated=$(VERSION))
+STATED_C  = $(if $(VERSION),CGO_CPPFLAGS='-DSAFE_RUN_VERSION="$(VERSION)"')
 
 # Where the race detector can run: not where a test re-executes itself as a
 # static program, or is a container.
@@ -26,7 +31,7 @@ REPORT := go run ./integration/report -again 2 -- go test -count=1 -tags '$(TAGS
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-run-image and safe-run-policy (no C), and safe-run-probe (only C)
 	integration/deps.sh build
-	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC)' -o $(BIN)/safe-run ./cmd/safe-run
+	CGO_ENABLED=1 $(STATED_C) go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC) $(STATED)' -o $(BIN)/safe-run ./cmd/safe-run
 	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS)' -ldflags '$(STATIC)' -o $(BIN)/safe-run-oci ./cmd/safe-run-oci
 	CGO_ENABLED=1 go build -trimpath -tags '$(TAGS) no_grpc' -ldflags '$(STATIC)' -o $(BIN)/containerd-shim-saferun-v2 ./cmd/containerd-shim-saferun-v2
 	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN)/safe-run-image ./cmd/safe-run-image

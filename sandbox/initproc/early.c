@@ -78,4 +78,6 @@ __attribute__((constructor)) static void early(int argc, char **argv)
 		safe_run_drain();
 	if (strcmp(argv[0], "/.safe-run-init") == 0)
 		_exit(safe_run_reaper(argc, argv));
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		safe_run_version();
 }

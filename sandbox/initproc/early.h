@@ -5,5 +5,6 @@ extern int safe_run_settles;
 void safe_run_warden(const char *root);
 void safe_run_exec_warden(void);
 void safe_run_drain(void);
+void safe_run_version(void);
 int safe_run_reaper(int argc, char **argv);
 #endif

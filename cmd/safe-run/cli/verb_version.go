@@ -9,8 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker: -X github.com/safe-run/safe-run/cmd/safe-run/cli.version=1.2.3
-var version = ""
+// stated is set by make build VERSION=1.2.3, which tells the C that answers
+// --version as well.
+var stated = ""
 
 // build is the JSON form of version.
 type build struct {
@@ -48,7 +49,7 @@ func (a *app) versionVerb() *cobra.Command {
 
 // thisBuild reads what the linker wrote into the binary.
 func thisBuild() build {
-	b := build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	b := build{Version: stated, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if ok && b.Version == "" && info.Main.Version != "(devel)" {
 		b.Version = info.Main.Version
