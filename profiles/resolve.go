@@ -37,6 +37,33 @@ func (list Finders) Find(name string) (source string, data []byte, err error) {
 	return source, data, err
 }
 
+// A decoded is a Finder that has documents decoded already, as Decode would. It
+// says false to any other text and any other source, whoever found it.
+type decoded interface {
+	Decoded(source string, data []byte) (Profile, bool)
+}
+
+func decode(f Finder, source string, data []byte) (Profile, error) {
+	if d, ok := f.(decoded); ok {
+		if p, ok := d.Decoded(source, data); ok {
+			return p, nil
+		}
+	}
+	return Decode(source, data)
+}
+
+// Decoded asks each finder that has documents decoded.
+func (list Finders) Decoded(source string, data []byte) (Profile, bool) {
+	for _, f := range list {
+		if d, ok := f.(decoded); ok {
+			if p, ok := d.Decoded(source, data); ok {
+				return p, true
+			}
+		}
+	}
+	return Profile{}, false
+}
+
 // Names lists what the finders can list.
 func (list Finders) Names() []string {
 	var names []string
@@ -129,7 +156,7 @@ func (r *resolver) visit(name string, at Origin) error {
 		return problem.New("extend fewer profiles", "%smore than %d profiles extend each other", at.prefix(), maxDocuments)
 	}
 	r.done[source] = true
-	p, err := Decode(source, data)
+	p, err := decode(r.finder, source, data)
 	if err != nil {
 		return err
 	}
