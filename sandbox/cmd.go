@@ -5,11 +5,14 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/rootfs"
@@ -153,6 +156,11 @@ func (c *Cmd) create(context.Context) error {
 		if cfg.Rootfs, err = rootfs.Assemble(c.Plan.Rootfs, dir, c.Lease.ids); err != nil {
 			return err
 		}
+		if ownUsers(oci) {
+			if cfg.OCI, err = rootfs.MountAhead(oci, cfg.Rootfs, dir, c.Lease.IDs); err != nil {
+				return err
+			}
+		}
 		c.container, err = runc.Create(cfg)
 		return err
 	})
@@ -171,12 +179,15 @@ func (c *Cmd) create(context.Context) error {
 // hostUser is the first process's user as the host numbers it.
 func (c *Cmd) hostUser() (uid, gid int) {
 	user := c.Plan.OCI.Process.User
-	for _, ns := range c.Plan.OCI.Linux.Namespaces {
-		if ns.Type == "user" {
-			return int(c.Lease.IDs.First + user.UID), int(c.Lease.IDs.First + user.GID)
-		}
+	if ownUsers(c.Plan.OCI) {
+		return int(c.Lease.IDs.First + user.UID), int(c.Lease.IDs.First + user.GID)
 	}
 	return int(user.UID), int(user.GID)
+}
+
+// ownUsers says whether a container has a user namespace of its own.
+func ownUsers(oci *specs.Spec) bool {
+	return slices.ContainsFunc(oci.Linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.UserNamespace })
 }
 
 // attach connects the network while the first process still waits.

@@ -54,6 +54,12 @@ func image(t testing.TB) string {
 // assembled runs look on a thread where plan is mounted.
 func assembled(t *testing.T, plan spec.Rootfs, look func(root string) error) {
 	t.Helper()
+	assembledIn(t, plan, func(root, _ string) error { return look(root) })
+}
+
+// assembledIn is assembled with the directory that it was assembled in.
+func assembledIn(t *testing.T, plan spec.Rootfs, look func(root, dir string) error) {
+	t.Helper()
 	thread, err := NewThread()
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +73,7 @@ func assembled(t *testing.T, plan spec.Rootfs, look func(root string) error) {
 		if err != nil {
 			return err
 		}
-		return look(root)
+		return look(root, dir)
 	})
 	if err != nil {
 		t.Error(err)
