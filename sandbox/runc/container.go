@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -74,7 +75,7 @@ func Create(cfg Config) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	filter := remembering(config.Seccomp, FiltersDir) // beside what follows
+	filter := briefing(config.Seccomp, FiltersDir) // beside what follows
 	defer filter.close()
 	if err := killForeign(config.Seccomp); err != nil {
 		return nil, err
@@ -92,6 +93,9 @@ func Create(cfg Config) (*Container, error) {
 		return nil, fmt.Errorf("create: %w", err)
 	}
 	process.PidfdSocket = filter.ready() // initproc takes it out of the way
+	if filter.brief != nil && os.WriteFile(filepath.Join(cfg.State, wholeFile), filter.whole, 0o600) == nil {
+		config.Seccomp = filter.brief
+	}
 	if err := container.Start(process); err != nil {
 		return nil, errors.Join(execError(err, cfg.OCI.Process.Args), ignoreMissing(container.Destroy()))
 	}

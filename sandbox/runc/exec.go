@@ -72,6 +72,9 @@ func (l *Live) Exec(j Join) (*Joined, error) {
 func (l *Live) start(joined *Joined, j Join) error {
 	process := joined.process
 	config := l.container.Config()
+	if err := restore(config.Seccomp, l.dir); err != nil {
+		return err
+	}
 	if err := killForeign(config.Seccomp); err != nil {
 		return err
 	}

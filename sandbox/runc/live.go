@@ -20,6 +20,7 @@ var ErrGone = errors.New("it does not run")
 // until then nobody else can have had the number.
 type Live struct {
 	container *libcontainer.Container
+	dir       string
 	pid       int
 	pidfd     int
 	cgroups   map[string]string // the paths of its control group, by hierarchy
@@ -39,7 +40,7 @@ func OpenLive(dir, id string) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{container: container, pid: state.InitProcessPid, cgroups: state.CgroupPaths}
+	l := &Live{container: container, dir: dir, pid: state.InitProcessPid, cgroups: state.CgroupPaths}
 	if l.pidfd, err = unix.PidfdOpen(l.pid, 0); err != nil {
 		return nil, ErrGone
 	}

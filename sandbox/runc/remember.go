@@ -1,6 +1,7 @@
 package runc
 
 import (
+	"encoding/json"
 	"os"
 	"sync"
 
@@ -19,6 +20,8 @@ const FiltersDir = "/var/lib/safe-run/filters"
 type memory struct {
 	found sync.WaitGroup
 	file  *os.File // sealed; nil where there is none
+	brief *configs.Seccomp
+	whole []byte // what brief stands for, as JSON; see briefing
 }
 
 // remembering begins to look in dir for the compiled form of a filter, and
@@ -28,25 +31,69 @@ func remembering(filter *configs.Seccomp, dir string) *memory {
 	if filter == nil {
 		return m
 	}
-	content := *filter
-	content.ListenerPath, content.ListenerMetadata = "", "" // no part of the program
-	m.found.Go(func() { m.look(&content, compiled.Store{Dir: dir}) })
+	content := portable(filter)
+	m.found.Go(func() {
+		if key, err := compiled.Key(content); err == nil {
+			m.seal(look(content, key, compiled.Store{Dir: dir}))
+		}
+	})
 	return m
 }
 
-func (m *memory) look(filter *configs.Seccomp, store compiled.Store) {
-	key, err := compiled.Key(filter)
-	if err != nil {
-		return
+// briefing is remembering for an init that need not know the filter at all: what
+// it is told is brief.
+func briefing(filter *configs.Seccomp, dir string) *memory {
+	if filter == nil || !canBeBrief(filter) {
+		return remembering(filter, dir)
 	}
+	m, content := &memory{}, portable(filter)
+	m.found.Go(func() {
+		whole, err := json.Marshal(content)
+		if err != nil {
+			return
+		}
+		key, err := compiled.Key(json.RawMessage(whole))
+		if err != nil {
+			return
+		}
+		encoded := look(content, key, compiled.Store{Dir: dir})
+		entry, err := compiled.Decode(key, encoded)
+		if err != nil {
+			return
+		}
+		if brief, short, err := briefly(content, entry); err == nil {
+			brief.ListenerPath, brief.ListenerMetadata = filter.ListenerPath, filter.ListenerMetadata
+			m.brief, m.whole, encoded = brief, whole, short.Encode(key)
+		}
+		m.seal(encoded)
+	})
+	return m
+}
+
+// portable is the part of a filter that the program is made of.
+func portable(filter *configs.Seccomp) *configs.Seccomp {
+	content := *filter
+	content.ListenerPath, content.ListenerMetadata = "", ""
+	return &content
+}
+
+// look finds or makes the encoded entry of a filter; nil when there can be none.
+func look(filter *configs.Seccomp, key string, store compiled.Store) []byte {
 	encoded, err := store.Load(key)
 	if err != nil {
 		entry, err := entryOf(filter)
 		if err != nil {
-			return
+			return nil
 		}
 		encoded = entry.Encode(key)
 		_ = store.Save(key, encoded) // or the next launch compiles again
+	}
+	return encoded
+}
+
+func (m *memory) seal(encoded []byte) {
+	if encoded == nil {
+		return
 	}
 	if file, err := compiled.Sealed(encoded); err == nil {
 		m.file = file

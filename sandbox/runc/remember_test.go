@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/opencontainers/runc/libcontainer/configs"
@@ -85,6 +86,61 @@ func TestRemembering(t *testing.T) {
 	if got := remember(t, dir, filter); got != nil {
 		t.Errorf("%d bytes of what cannot be compiled", len(got))
 	}
+}
+
+// TestBriefing: what init is told in brief stands for the same program, refuses
+// everything without it, and is made whole again for who joins.
+func TestBriefing(t *testing.T) {
+	dir, filter := filepath.Join(t.TempDir(), "filters"), reporting(t)
+	filter.ListenerMetadata = "x"
+	want := remember(t, dir, filter)
+	for _, found := range []string{"found", "compiled"} {
+		m := briefing(filter, dir)
+		defer m.close()
+		e, err := compiled.Unseal(int(m.ready().Fd()))
+		if err != nil || m.brief == nil || !bytes.Equal(e.Program, want) {
+			t.Fatalf("%s: %d bytes of %d, %v", found, len(e.Program), len(want), err)
+		}
+		compiled.Answer(e)
+		if got, err := compile(m.brief, libseccomp.ArchInvalid); err != nil || !bytes.Equal(got, want) || !compiled.Answered() {
+			t.Errorf("%s: init would load %d bytes, %v", found, len(got), err)
+		}
+		if len(m.brief.Syscalls) != 2 || m.brief.Syscalls[1].Action != configs.Notify || m.brief.ListenerPath != filter.ListenerPath {
+			t.Errorf("%s: %+v", found, m.brief)
+		}
+		for _, call := range m.brief.Syscalls {
+			if call.Action == configs.Allow || m.brief.DefaultAction != configs.Errno {
+				t.Errorf("%s: without the program, %s is allowed", found, call.Name)
+			}
+		}
+		// libcontainer refuses what is above the highest.
+		if got, err := highest(m.brief); err != nil || got != must(highest(filter)) {
+			t.Errorf("%s: the highest is %q, %v", found, got, err)
+		}
+		state := t.TempDir()
+		if err := os.WriteFile(filepath.Join(state, wholeFile), m.whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := restore(m.brief, state); err != nil || !reflect.DeepEqual(m.brief, filter) {
+			t.Errorf("%s: for who joins: %d rules of %d, %v", found, len(m.brief.Syscalls), len(filter.Syscalls), err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	filter.DefaultErrnoRet = nil
+	m := briefing(filter, dir)
+	defer m.close()
+	if m.ready() == nil || m.brief != nil {
+		t.Errorf("another default: %+v", m.brief)
+	}
+}
+
+func must(name string, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return name
 }
 
 func glob(t *testing.T, dir string) []string {

@@ -53,6 +53,20 @@ func Answer(e Entry) {
 	C.safe_run_filter_answer(question, C.size_t(len(e.Question)), C.CBytes(e.Program), C.size_t(len(e.Program)))
 }
 
+// Replay calls compile, which has libseccomp make one filter, and has it answered
+// by e if it is asked what e was made of. Otherwise it is made.
+func Replay(e Entry, compile func() error) error {
+	one.Lock()
+	defer one.Unlock()
+	question, program := C.CBytes(e.Question), C.CBytes(e.Program)
+	defer C.free(question)
+	defer C.free(program)
+	C.safe_run_filter_answer(question, C.size_t(len(e.Question)), program, C.size_t(len(e.Program)))
+	var nothing unsafe.Pointer
+	defer C.safe_run_filter_recorded(&nothing) // it is forgotten, before it is freed
+	return compile()
+}
+
 // Answered says whether the last filter that Answer was for was the same.
 func Answered() bool { return C.safe_run_filter_answered() != 0 }
 
