@@ -48,11 +48,15 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 __attribute__((constructor)) static void light(int argc, char **argv, char **envp)
 {
 	static char one[] = "GOMAXPROCS=1";
+	/*
+	 * In every process of the program: each thread that allocates would map 64 MiB
+	 * for an arena of its own, and make it writable page by page (mprotect(2)), for
+	 * which the other processors are interrupted. Only libseccomp allocates.
+	 */
+	mallopt(M_ARENA_MAX, 1);
 	if (argc != 2 || argv == NULL || envp == NULL || strcmp(argv[1], "init") != 0 || getenv("_LIBCONTAINER_INITPIPE") == NULL)
 		return;
 	slack = 1000 * 1000;
-	/* Each thread that allocates would map 64 MiB for an arena of its own. */
-	mallopt(M_ARENA_MAX, 1);
 	/* libcontainer hands on what its own environment has, or nothing. */
 	for (; *envp != NULL; envp++)
 		if (strcmp(*envp, "GOMAXPROCS=") == 0)
