@@ -3,7 +3,6 @@ package containerd
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -82,13 +81,7 @@ func (e *engine) standIns() {
 		must(e.t, os.MkdirAll(filepath.Join(root, dir), 0o755))
 	}
 	must(e.t, os.Chmod(root+"/tmp", 0o777|os.ModeSticky))
-	applets, err := exec.Command("/bin/busybox", "--list").Output()
-	must(e.t, err)
-	for _, name := range strings.Fields(string(applets)) {
-		if err := os.Symlink("busybox", filepath.Join(root, "bin", name)); err != nil && !errors.Is(err, os.ErrExist) {
-			must(e.t, err)
-		}
-	}
+	e.applets(root)
 	must(e.t, os.WriteFile(root+"/etc/passwd", []byte("root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\ndefault-user:x:1000:1000::/:/bin/sh\n"), 0o644))
 	must(e.t, os.WriteFile(root+"/etc/group", []byte("root:x:0:\nwww-data:x:33:\nnogroup:x:65534:\ndefault-user:x:1000:\ngroup-defined-in-image:x:50000:default-user\n"), 0o644))
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", root+"/bin/nginx", "./standin")

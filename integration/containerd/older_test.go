@@ -29,7 +29,7 @@ func olderEngine(t *testing.T) *engine {
 // TestOlder: containers of a containerd before 2.3, through their life and its.
 func TestOlder(t *testing.T) {
 	e := olderEngine(t)
-	if code, out := e.ctr(append(e.plain("--rm"), e.rootfs(), "c0", "/bin/sh", "-c", "echo out; exit 42")...); code != 42 || out != "out\n" {
+	if code, out := e.ctr(append(e.plain("--rm"), e.rootfs(), "c0", "/bin/sh", "-c", "echo out; sleep 0.3; exit 42")...); code != 42 || out != "out\n" {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	if code, out := e.ctr(append(e.plain("--rm"), e.rootfs(), "c1", "/bin/none")...); code == 0 || !strings.Contains(out, "no such file or directory") {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ type installOptions struct {
 	profiles      []string
 	configVersion int
 	dryRun, undo  bool
+	check         bool // and nothing else
 }
 
 func (a *app) installVerb() *cobra.Command {
@@ -37,7 +39,8 @@ func (a *app) installVerb() *cobra.Command {
 		Short: "make safe-run a runtime of containerd, docker, podman or crio",
 		Long: `write the configuration that makes safe-run a runtime of an engine, containerd,
 docker, podman or crio, and a default policy where there is none. The engine's
-default runtime stays what it is, and nothing is restarted. --undo takes back
+default runtime stays what it is, and nothing is restarted. Then a test container
+is run where the engine answers; --check does that alone. --undo takes back
 exactly what was installed; a file that somebody has changed since stays.`,
 		Example: "  safe-run install docker --dry-run\n  safe-run install containerd --profile web --profile worker\n" +
 			"  safe-run install podman --undo",
@@ -48,13 +51,14 @@ exactly what was installed; a file that somebody has changed since stays.`,
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			o.engine = args[0]
-			return a.install(&o)
+			return a.install(cmd.Context(), &o)
 		},
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.dryRun, "dry-run", false, "show what would be written, and write nothing")
+	f.BoolVar(&o.check, "check", false, "run a test container, and write nothing")
 	f.BoolVar(&o.undo, "undo", false, "take back what was installed")
 	f.StringVar(&o.root, "root", "/", "the directory that all paths are below of, for packages and images")
 	f.StringVar(&o.bin, "bin", "", "where safe-run's programs are, below --root (default: beside this one)")
@@ -63,7 +67,7 @@ exactly what was installed; a file that somebody has changed since stays.`,
 	return cmd
 }
 
-func (a *app) install(o *installOptions) error {
+func (a *app) install(ctx context.Context, o *installOptions) error {
 	known := false
 	for _, name := range install.Engines() {
 		known = known || name == o.engine
@@ -79,7 +83,7 @@ func (a *app) install(o *installOptions) error {
 	if o.undo {
 		err = a.uninstall(o, tree)
 	} else {
-		err = a.installInto(o, tree)
+		err = a.installInto(ctx, o, tree)
 	}
 	if errors.Is(err, fs.ErrPermission) && problem.HintOf(err) == "" {
 		return problem.New("run it as root, or below a directory of yours with --root", "%w", err)
@@ -87,13 +91,16 @@ func (a *app) install(o *installOptions) error {
 	return err
 }
 
-func (a *app) installInto(o *installOptions, tree *writer.Tree) error {
+func (a *app) installInto(ctx context.Context, o *installOptions, tree *writer.Tree) error {
 	plan, err := o.plan(tree)
 	if err != nil {
 		return err
 	}
 	if err := o.programThere(plan.Program); err != nil {
 		return err
+	}
+	if o.check {
+		return a.check(ctx, o, plan.Program)
 	}
 	changes, err := tree.Changes(o.engine, plan.Files)
 	if err != nil {
@@ -115,7 +122,7 @@ func (a *app) installInto(o *installOptions, tree *writer.Tree) error {
 	for _, line := range plan.Next {
 		fmt.Fprintf(a.std.Out, "next: %s\n", line)
 	}
-	return nil
+	return a.check(ctx, o, plan.Program)
 }
 
 // plan is what is to be written, from the flags and the engine's own file.
