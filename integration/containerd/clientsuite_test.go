@@ -106,6 +106,10 @@ func clientImages(t *testing.T, dir string) string {
 	e := &engine{t: t, dir: dir}
 	root := e.rootfs()
 	e.applets(root)
+	// The users that busybox's image has, by name and by number.
+	must(t, os.WriteFile(root+"/etc/passwd", []byte("root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\nbin:x:2:2::/:/bin/false\nsys:x:3:3::/:/bin/false\nwww-data:x:33:33::/:/bin/false\noperator:x:37:37::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n"), 0o644))
+	must(t, os.WriteFile(root+"/etc/group", []byte("root:x:0:\ndaemon:x:1:\nbin:x:2:\nsys:x:3:\nwww-data:x:33:\noperator:x:37:\nnogroup:x:65534:\n"), 0o644))
+	must(t, os.MkdirAll(root+"/run", 0o755))
 	must(t, os.MkdirAll(root+"/test_dir", 0o755))
 	must(t, os.WriteFile(root+"/test_dir/test_file", []byte("test_content\n"), 0o644))
 	must(t, os.WriteFile(root+"/pause", []byte("#!/bin/sh\nexec sleep 1000000\n"), 0o755))
