@@ -20,9 +20,9 @@ import (
 )
 
 // withoutShims are tests of containerd's client in which a shim has no part, that
-// put a program in the place of runc's, which ours does not start, or that wait
+// put a program in the place of runc's or call it, which is none of ours, or wait
 // for a netcat that ends by SIGTERM as the first process, as Debian's does not.
-const withoutShims = `^(Benchmark|Fuzz|TestIssue9103|TestIssue10589|TestBindLowPort|TestCheckpoint|TestCRWith|TestMigration|TestImagePull|TestTransfer|` +
+const withoutShims = `^(Benchmark|Fuzz|TestIssue9103|TestIssue10589|TestKillContainerDeletedByRunc|TestBindLowPort|TestCheckpoint|TestCRWith|TestMigration|TestImagePull|TestTransfer|` +
 	`TestImport|TestExport|TestConvert|TestContent|TestLease|TestSnapshot|TestFetch|TestManifest|TestShimOOM)`
 
 // TestClientSuite: the tests that containerd has of its Go client, with runc's
