@@ -27,7 +27,7 @@ RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 ENDED  := echo "go test ended with $$?"
 REPORT := go run ./integration/report -again 2 -- go test -count=1 -tags '$(TAGS)' -timeout 20m
 
-.PHONY: build deps demo test test-root test-vm test-vm-debian test-containerd test-vagrant vm-kernels lint fuzz race bench bench-docs soak conformance install generate clean
+.PHONY: build deps demo test test-root test-vm test-vm-debian test-containerd test-vagrant vm-kernels lint fuzz race bench bench-shim bench-docs soak conformance install generate clean
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-run-image and safe-run-policy (no C), and safe-run-probe (only C)
 	integration/deps.sh build
@@ -100,6 +100,10 @@ bench: build ## time and memory beside libcontainer alone, runc, crun, bwrap, do
 	go run ./integration/bench
 	go run ./integration/bench/pull
 	go run ./integration/bench/calls
+
+bench-shim: ## a container by the shim and by runc's, in turn: time, processor time, memory
+	integration/deps.sh bench test
+	SAFE_RUN_SHIM_BENCH=$(or $(ROUNDS),50) go test -count=1 -v -tags '$(TAGS)' -timeout 30m ./integration/containerd -run 'TestBench$$'
 
 bench-docs: build ## the same with a pause before each run and the cost curve, written to docs/performance.md, .json and .svg
 	integration/deps.sh bench test

@@ -5,18 +5,24 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 
 	"github.com/safe-run/safe-run/sandbox/shim"
 	// The container's init starts here, before main.
 	_ "github.com/safe-run/safe-run/sandbox/initproc/bundle"
+	// And so does a start, which becomes the service.
+	_ "github.com/safe-run/safe-run/sandbox/shim/early"
 )
 
 func main() {
-	c := shim.Config{Name: "io.containerd.saferun.v2", Policy: meet, Stdin: os.Stdin, Stdout: os.Stdout}
+	c := shim.Config{Name: "io.containerd.saferun.v2", Policy: meet, Stdin: os.Stdin, Stdout: os.Stdout, Again: again}
 	if err := shim.Run(context.Background(), c); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", c.Name, err)
 		os.Exit(1)
 	}
 }
+
+// again forgets flags.
+func again() { flag.CommandLine = flag.NewFlagSet(os.Args[0], flag.ExitOnError) }

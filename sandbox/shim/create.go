@@ -92,6 +92,7 @@ func (s *Service) create(t *task, r *taskapi.CreateTaskRequest) (err error) {
 			err = errors.Join(err, unmountRoot(r.Bundle))
 		}
 	}()
+	_ = os.Remove(deletedFile(r.Bundle))
 	all := runc.Bundles{Root: stateOf(r.Bundle), Systemd: options.Systemd || oci.Linux != nil && isScope(oci.Linux.CgroupsPath)}
 	container, err := all.Create(r.ID, oci, with)
 	if err != nil {

@@ -187,6 +187,7 @@ func (s *Service) deleteTask(ctx context.Context, t *task) error {
 	}
 	s.mu.Unlock()
 	code, at := t.init.exit()
+	s.answerDelete(t)
 	s.tell(&events.TaskDelete{ContainerID: t.id, Pid: t.init.pid(), ExitStatus: code, ExitedAt: timestamppb.New(at)})
 	return nil
 }

@@ -28,7 +28,22 @@ import (
 
 // manager is what the shim does when it is not the service: start one, clean up
 // after one, and tell what it can do.
-type manager struct{ name string }
+type manager struct {
+	name string
+	// service are the arguments of the service that Start makes of this process,
+	// address is where it listens.
+	service []string
+	address string
+}
+
+// Begun is how a start becomes the service, in place of executing it; nil where
+// the program does not import shim/early.
+var Begun interface {
+	// Socket takes the service's socket.
+	Socket(*os.File) error
+	// Answered is called when containerd has its answer.
+	Answered() error
+}
 
 var _ containerdshim.Shim = (*manager)(nil)
 
@@ -60,6 +75,7 @@ func (m *manager) Start(ctx context.Context, in *bootapi.BootstrapParams) (*boot
 		return result, err
 	}
 	defer socket.Close()
+	m.address = address
 	if err := m.serve(ctx, in, socket); err != nil {
 		return nil, errors.Join(err, containerdshim.RemoveSocket(address))
 	}
@@ -109,7 +125,7 @@ func listen(address string) (*os.File, error) {
 	return socket.File()
 }
 
-// serve starts this program again, as the service.
+// serve starts this program again, as the service, or makes this process it.
 func (m *manager) serve(ctx context.Context, in *bootapi.BootstrapParams, socket *os.File) error {
 	namespace, err := namespaces.NamespaceRequired(ctx)
 	if err != nil {
@@ -119,10 +135,15 @@ func (m *manager) serve(ctx context.Context, in *bootapi.BootstrapParams, socket
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, "-namespace", namespace, "-id", in.GetInstanceID(), "-address", in.GetContainerdGrpcAddress())
+	args := []string{"-namespace", namespace, "-id", in.GetInstanceID(), "-address", in.GetContainerdGrpcAddress()}
 	if in.GetLogLevel() <= bootapi.LogLevel_LOG_LEVEL_DEBUG {
-		cmd.Args = append(cmd.Args, "-debug")
+		args = append(args, "-debug")
 	}
+	if Begun != nil {
+		m.service = append([]string{self}, args...)
+		return errors.Join(Begun.Socket(socket), m.place(in, os.Getpid()), containerdshim.AdjustOOMScore(os.Getpid()))
+	}
+	cmd := exec.Command(self, args...)
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

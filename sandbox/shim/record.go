@@ -4,7 +4,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // record is how the first process of a bundle ended, for who cleans up after a
@@ -27,6 +32,23 @@ func (r record) write(bundle string) error {
 		return err
 	}
 	return os.Rename(name+".new", name)
+}
+
+func deletedFile(bundle string) string { return filepath.Join(stateOf(bundle), "deleted") }
+
+// answerDelete writes down what delete answers for a container of which nothing
+// is left: whoever reads it (early.c) needs the address only to see that its
+// socket is not left either.
+func (s *Service) answerDelete(t *task) {
+	socket, is := strings.CutPrefix(s.address, "unix://")
+	if !is {
+		return
+	}
+	code, at := t.init.exit()
+	data, err := proto.Marshal(&taskapi.DeleteResponse{Pid: t.init.pid(), ExitStatus: code, ExitedAt: timestamppb.New(at)})
+	if err == nil {
+		_ = os.WriteFile(deletedFile(t.bundle), append([]byte(socket+"\x00"), data...), 0o600)
+	}
 }
 
 func readRecord(bundle string) (r record, err error) {

@@ -22,6 +22,7 @@ type Service struct {
 	end       ending
 	namespace string
 	policy    Policy
+	address   string // of the socket; empty when whoever started this process has it
 
 	mu    sync.Mutex
 	tasks map[string]*task // also those that are being made

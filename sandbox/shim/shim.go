@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 
 	"github.com/containerd/containerd/v2/pkg/namespaces"
@@ -46,6 +47,9 @@ type Config struct {
 	// it starts a shim.
 	Stdin  io.Reader
 	Stdout io.Writer
+	// Again forgets the flags that the library has defined: it is run twice in a
+	// start that becomes the service.
+	Again func()
 }
 
 // Run is the shim's command line: start, delete, -info, or the service itself.
@@ -60,25 +64,38 @@ func Run(ctx context.Context, c Config) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	serving := make(chan struct{})
-	if !slices.Contains(os.Args, "start") && !slices.Contains(os.Args, "delete") {
-		go unserved(ctx, end, serving)
-	}
+	m := &manager{name: c.Name}
 	registry.Register(&plugin.Registration{
 		Type: plugins.TTRPCPlugin, ID: "task", Requires: []plugin.Type{plugins.EventPlugin, plugins.InternalPlugin},
-		InitFn: func(in *plugin.InitContext) (any, error) { close(serving); return c.service(in) },
+		InitFn: func(in *plugin.InitContext) (any, error) { close(serving); return c.service(in, m) },
 	})
-	m := &manager{name: c.Name}
-	if done, err := m.older(ctx, os.Args[1:], c.Stdin, c.Stdout); done || err != nil {
+	run := func() {
+		if !slices.Contains(os.Args, "start") && !slices.Contains(os.Args, "delete") {
+			go unserved(ctx, end, serving)
+		}
+		containerdshim.RunShim(ctx, m, func(o *containerdshim.Config) {
+			o.NoReaper, o.NoSubreaper = true, true
+		})
+	}
+	if done, err := m.older(ctx, os.Args[1:], c.Stdin, c.Stdout); err != nil {
+		return err
+	} else if !done {
+		run()
+	}
+	if m.service == nil {
+		return nil
+	}
+	if err := Begun.Answered(); err != nil {
 		return err
 	}
-	containerdshim.RunShim(ctx, m, func(o *containerdshim.Config) {
-		o.NoReaper, o.NoSubreaper = true, true
-	})
+	os.Args = m.service
+	c.Again()
+	run()
 	return nil
 }
 
 // service makes the service of what the library has begun.
-func (c Config) service(in *plugin.InitContext) (*Service, error) {
+func (c Config) service(in *plugin.InitContext, m *manager) (*Service, error) {
 	publisher, err := in.GetByID(plugins.EventPlugin, "publisher")
 	if err != nil {
 		return nil, err
@@ -96,6 +113,11 @@ func (c Config) service(in *plugin.InitContext) (*Service, error) {
 	if !known || !alike {
 		return nil, fmt.Errorf("containerd's library gave a %T and a %T", publisher, end)
 	}
+	// The library has it collect garbage after every 1.6 MiB; that of a container's
+	// start goes at once, when nothing more happens (Service.work).
+	debug.SetGCPercent(400)
 	runc.Prime()
-	return newService(newEvents(in.Context, p, sd), sd, namespace, c.Policy), nil
+	s := newService(newEvents(in.Context, p, sd), sd, namespace, c.Policy)
+	s.address = m.address
+	return s, nil
 }
