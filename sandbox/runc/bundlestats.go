@@ -23,6 +23,16 @@ func (b *Bundle) Stats() (*types.Stats, error) {
 	return out, nil
 }
 
+// OOMKills is how often the kernel has killed a process of the container because
+// its memory ran out.
+func (b *Bundle) OOMKills() (uint64, error) {
+	group, err := b.group()
+	if err != nil {
+		return 0, err
+	}
+	return group.OOMKillCount()
+}
+
 func fromCgroup(c *cgroups.Stats) *types.Stats {
 	cpu, memory, io := c.CpuStats, c.MemoryStats, c.BlkioStats
 	out := &types.Stats{

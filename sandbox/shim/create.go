@@ -48,6 +48,7 @@ func (s *Service) Create(ctx context.Context, r *taskapi.CreateTaskRequest) (_ *
 	})
 	s.watchMemory(t)
 	go t.watch(func(code uint32, at time.Time) {
+		s.outOfMemory(t, true)
 		s.tell(&events.TaskExit{ContainerID: t.id, ID: t.id, Pid: t.init.pid(), ExitStatus: code, ExitedAt: timestamppb.New(at)})
 		s.look()
 	})
@@ -116,7 +117,25 @@ func (s *Service) watchMemory(t *task) {
 	}
 	go func() {
 		for range happened {
-			s.tell(&events.TaskOOM{ContainerID: t.id})
+			s.outOfMemory(t, false)
 		}
 	}()
+}
+
+// outOfMemory tells that memory ran out, unless the end has been told, which
+// comes of it. At the end the kernel is asked for what nobody has heard of yet.
+func (s *Service) outOfMemory(t *task, end bool) {
+	t.memory.Lock()
+	defer t.memory.Unlock()
+	if t.memory.over {
+		return
+	}
+	t.memory.over = end
+	if end {
+		if kills, err := t.container.OOMKills(); err != nil || kills == 0 || t.memory.told {
+			return
+		}
+	}
+	t.memory.told = true
+	s.tell(&events.TaskOOM{ContainerID: t.id})
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/sandbox/runc"
 )
 
 // TestStarting: an exec that is being started is not removed, and the signals
@@ -90,5 +92,34 @@ func TestWasMade(t *testing.T) {
 	}
 	if err := removeGroup(bundle, false); err != nil {
 		t.Errorf("looked at a spec that is not its own: %v", err)
+	}
+}
+
+// TestDeletedTwice: a task that another request has removed takes nothing from
+// the one that has its id by now.
+func TestDeletedTwice(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("NOT CHECKED: not root: no container is made")
+	}
+	bundle := t.TempDir()
+	oci := &specs.Spec{Version: specs.Version, Root: &specs.Root{Path: bundle}, Process: &specs.Process{Args: []string{"/x"}, Cwd: "/"}, Linux: &specs.Linux{}}
+	s := &Service{tell: func(any) {}, tasks: map[string]*task{}}
+	ended := func() *task {
+		container, err := runc.Bundles{Root: filepath.Join(t.TempDir(), "state")}.Create("c", oci, runc.BundleOptions{Directory: bundle})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := &task{id: "c", bundle: bundle, container: container, init: newProcess("", stdio{}), made: true}
+		made.init.ended(0, time.Now())
+		close(made.init.exited)
+		return made
+	}
+	removed, next := ended(), ended()
+	s.tasks["c"] = next
+	if err := s.deleteTask(t.Context(), removed); err != nil || s.tasks["c"] != next {
+		t.Errorf("%v, left: %v", err, s.tasks)
+	}
+	if err := s.deleteTask(t.Context(), next); err != nil || len(s.tasks) != 0 {
+		t.Errorf("%v, left: %v", err, s.tasks)
 	}
 }

@@ -39,6 +39,13 @@ type task struct {
 	paused bool
 	over   bool           // the first process has ended: no other is started
 	others sync.WaitGroup // execs whose end has not been told
+
+	// memory is whether it has been told that memory ran out, and whether the end
+	// has, after which it is not.
+	memory struct {
+		sync.Mutex
+		told, over bool
+	}
 }
 
 func (t *task) process(exec string) (*process, error) {
