@@ -102,7 +102,7 @@ func unknownName(kind, name string) *problem.Error {
 		hint = "write a letter and two digits, as safe-run verify shows them, such as N10"
 	case "family":
 		hint = "write a name of address_families(7), such as AF_INET"
-		if near := nearest("AF_"+name, names); near != "" {
+		if near := Nearest("AF_"+name, names); near != "" {
 			bare = near
 		}
 	}

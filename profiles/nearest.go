@@ -7,15 +7,15 @@ import (
 
 // didYouMean is ", did you mean ...?" when one of the names is near, else empty.
 func didYouMean(text string, names []string) string {
-	if near := nearest(text, names); near != "" {
+	if near := Nearest(text, names); near != "" {
 		return fmt.Sprintf(", did you mean %q?", near)
 	}
 	return ""
 }
 
-// nearest is the name with the fewest edits from text, when there are few
+// Nearest is the name with the fewest edits from text, when there are few
 // enough that a slip of the hand explains it; else empty.
-func nearest(text string, names []string) string {
+func Nearest(text string, names []string) string {
 	if len(text) > 64 {
 		return ""
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/safe-run/safe-run/cmd/policies"
+	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec/export"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -28,6 +29,9 @@ type exportTarget struct {
 	// stream puts several files into one, for standard output and for a single
 	// file; without it they need a directory.
 	stream func([]export.File) ([]byte, error)
+	// remove is how what a file made is taken away again; empty where files make
+	// nothing.
+	remove string
 }
 
 // exportTargets make the targets of one invocation, in the order of the help;
@@ -60,10 +64,22 @@ func (a *app) exportVerb() *cobra.Command {
 		Args:                  func(cmd *cobra.Command, args []string) error { return noTarget(cmd, args) },
 		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.SetFlagErrorFunc(misspelt(noTarget))
 	for _, make := range exportTargets {
 		cmd.AddCommand(a.exportTargetVerb(make()))
 	}
 	return cmd
+}
+
+// misspelt explains a flag that is not there: where the verb before it is not there
+// either, no flag is.
+func misspelt(no func(*cobra.Command, []string) error) func(*cobra.Command, error) error {
+	return func(cmd *cobra.Command, err error) error {
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+			return no(cmd, words)
+		}
+		return badUsage(cmd.CommandPath(), "%w", err)
+	}
 }
 
 // noTarget explains a target that is not there.
@@ -74,6 +90,9 @@ func noTarget(cmd *cobra.Command, args []string) error {
 	var names []string
 	for _, sub := range cmd.Commands() {
 		names = append(names, sub.Name())
+	}
+	if near := profiles.Nearest(args[0], names); near != "" {
+		return usage{problem.New("did you mean "+cmd.CommandPath()+" "+near+" ?", "nothing is exported to %q", args[0])}
 	}
 	return usage{problem.New("choose one of: "+strings.Join(names, ", "), "nothing is exported to %q", args[0])}
 }
@@ -197,6 +216,10 @@ const mostReplicas = 10000
 func (a *app) exported(_ context.Context, t *exportTarget, o *exportOptions, in export.Input) error {
 	result, err := t.export(in)
 	if err != nil {
+		return err
+	}
+	// What is wrong with the command line comes before what is lost: the list is long.
+	if err := o.placesFor(t, result.Files); err != nil {
 		return err
 	}
 	if err := a.writeLosses(o.losses, result.Losses); err != nil {

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
@@ -22,14 +24,12 @@ const mostOld = 8 << 20
 func (a *app) diffExport(old string, t *exportTarget, files []export.File) error {
 	info, err := os.Stat(old)
 	if err != nil {
-		return problem.New("name the file or the directory of an older export", "%w", err)
+		return isThere(old)
 	}
 	if !info.IsDir() {
-		data, err := t.one(files)
-		if err != nil {
+		if files, err = t.against(old, files); err != nil {
 			return err
 		}
-		files = []export.File{{Data: data}}
 	}
 	changed := false
 	if info.IsDir() {
@@ -39,7 +39,7 @@ func (a *app) diffExport(old string, t *exportTarget, files []export.File) error
 		}
 		for _, path := range gone {
 			changed = true
-			fmt.Fprintf(a.std.Out, "only in %s: %s\n", printable(old), printable(path))
+			fmt.Fprintf(a.std.Out, "only in %s: %s%s\n", printable(old), printable(path), t.left(old, path))
 		}
 	}
 	for _, f := range files {
@@ -68,6 +68,38 @@ func (a *app) diffExport(old string, t *exportTarget, files []export.File) error
 		return errNo
 	}
 	return nil
+}
+
+// isThere says that an older export is not there.
+func isThere(old string) error {
+	if _, err := os.Stat(old); err != nil {
+		return problem.New("name the file or the directory of an older export", "--diff %w", err)
+	}
+	return nil
+}
+
+// against are the files that an older one is compared with: the one of its name, where
+// it is one of an export in a directory, or all of them in one.
+func (t *exportTarget) against(old string, files []export.File) ([]export.File, error) {
+	was, err := policies.ReadBounded(old, mostOld)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if len(files) > 1 && path.Base(f.Path) == filepath.Base(old) && !bytes.Contains(was, []byte("\n---\n")) {
+			return []export.File{{Data: f.Data}}, nil
+		}
+	}
+	data, err := t.one(files)
+	return []export.File{{Data: data}}, err
+}
+
+// left says what becomes of what an older file made.
+func (t *exportTarget) left(old, below string) string {
+	if t.remove == "" || !slices.Contains([]string{".yaml", ".json"}, filepath.Ext(below)) {
+		return ""
+	}
+	return " (what it made stays until: " + t.remove + " " + printable(filepath.Join(old, below)) + ")"
 }
 
 // mostFiles bounds the look at a directory: no export has as many.

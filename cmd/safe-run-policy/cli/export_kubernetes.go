@@ -29,6 +29,7 @@ admission policies and what operators read beside them.`,
   safe-run export kubernetes --profile web --replicas 3 --output deploy/ nginx:1.27
   safe-run export kubernetes --kind CronJob --schedule "0 3 * * *" --profile batch acme/report -- --daily`,
 		stream: kubernetes.Stream,
+		remove: "kubectl delete -f",
 	}
 	t.flags = func(f *pflag.FlagSet) {
 		f.StringVar(&o.Kind, "kind", kubernetes.Kinds[0], strings.Join(kubernetes.Kinds, ", "))

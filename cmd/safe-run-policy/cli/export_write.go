@@ -19,6 +19,28 @@ type placed struct {
 	temp string
 }
 
+// placesFor finds what is wrong with where the files go, before anything is said of
+// them.
+func (o *exportOptions) placesFor(t *exportTarget, files []export.File) error {
+	switch {
+	case o.diff != "":
+		return isThere(o.diff)
+	case o.output == "-":
+		_, err := t.one(files)
+		return err
+	}
+	all, err := t.places(o.output, files)
+	if err != nil || o.strict {
+		return err
+	}
+	for _, p := range all {
+		if err := mayWrite(p.path, o.force); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeExport puts the files where --output says.
 func (a *app) writeExport(o *exportOptions, t *exportTarget, files []export.File) error {
 	if o.output == "-" {

@@ -26,6 +26,9 @@ func Convert(name string, data []byte, files docker.Files) ([]convert.Result, er
 	if len(docs) > 1 {
 		return nil, docs[1].Fail("put each into a file of its own", "a second document in one file")
 	}
+	if kind := docs[0].Get("kind"); !kind.Null() && !docs[0].Get("apiVersion").Null() && docs[0].Get("services").Null() {
+		return nil, docs[0].Fail("convert it as one: safe-run convert kubernetes FILE", "this is a manifest of Kubernetes and no compose file")
+	}
 	var services []yamldoc.Value
 	var names []string
 	err = docs[0].Map(yamldoc.Fields{

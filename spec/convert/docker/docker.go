@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec/convert"
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -142,7 +143,7 @@ func (r *reader) long(words []string) (int, error) {
 	name, value, hasValue := strings.Cut(words[0][2:], "=")
 	i := slices.IndexFunc(flags, func(f flag) bool { return f.name == name })
 	if i < 0 {
-		return 0, problem.New(nearest(name), "argument %d: docker run has no flag --%.40q", r.at, name)
+		return 0, problem.New(nearest(name), "argument %d: docker run has no flag %.42q", r.at, "--"+name)
 	}
 	return r.value(flags[i], value, hasValue, words)
 }
@@ -152,7 +153,7 @@ func (r *reader) short(words []string) (int, error) {
 	for letters := words[0][1:]; letters != ""; {
 		i := slices.IndexFunc(flags, func(f flag) bool { return f.short != "" && strings.HasPrefix(letters, f.short) })
 		if i < 0 {
-			return 0, problem.New("see docker run --help", "argument %d: docker run has no flag -%.10q", r.at, letters)
+			return 0, problem.New("see docker run --help", "argument %d: docker run has no flag %.11q", r.at, "-"+letters)
 		}
 		rest := letters[1:]
 		if flags[i].toggle && !strings.HasPrefix(rest, "=") {
@@ -208,8 +209,15 @@ func (r *reader) value(f flag, value string, hasValue bool, words []string) (int
 
 func (r *reader) place() string { return fmt.Sprintf("argument %d", r.at) }
 
-// nearest suggests a flag that begins alike.
+// nearest suggests a flag that is spelt or begins alike.
 func nearest(name string) string {
+	var names []string
+	for _, f := range flags {
+		names = append(names, f.name)
+	}
+	if near := profiles.Nearest(name, names); near != "" {
+		return "did you mean --" + near + " ?"
+	}
 	for n := len(name); n >= 3; n-- {
 		for _, f := range flags {
 			if strings.HasPrefix(f.name, name[:n]) {

@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -154,7 +155,11 @@ func (e *expander) merge(n *yaml.Node) error {
 				}
 			}
 		case seen[key.Value]:
-			return problem.New("keep one of the two", "%s:%d:%d: %.60q is there twice", e.name, key.Line, key.Column, key.Value)
+			hint := "keep one of the two"
+			if key.Value == "apiVersion" || key.Value == "kind" {
+				hint = "keep one of the two, or write a line --- between two manifests"
+			}
+			return problem.New(hint, "%s:%d:%d: %.60q is there twice", e.name, key.Line, key.Column, key.Value)
 		default:
 			seen[key.Value] = true
 			own = append(own, key, value)
@@ -240,6 +245,9 @@ func near(key string, fields Fields) string {
 		}
 	}
 	slices.Sort(names)
+	if name := profiles.Nearest(key, names); name != "" {
+		return "did you mean " + name + " ?"
+	}
 	if len(names) > 12 {
 		return "remove it, or correct its name"
 	}
