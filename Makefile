@@ -142,6 +142,6 @@ test-kubernetes: ## a kube-apiserver, built through Go modules and kept in ~/.ca
 	SAFE_RUN_KUBERNETES="$$bin" go test -count=1 -tags '$(TAGS)' -timeout 20m -v ./integration/kubernetes
 
 .PHONY: test-exports
-test-exports: ## helm, kustomize and Kyverno's command, built through Go modules and kept in ~/.cache/safe-run, and Debian's Quadlet read exports
+test-exports: ## helm, kustomize and Nomad's types, built through Go modules and kept in ~/.cache/safe-run, and Debian's Quadlet read exports
 	dir=$$(integration/exports/build.sh) || { echo 'NOT CHECKED: what other programs make of exports (see above)'; exit 0; }; \
 	SAFE_RUN_EXPORTS="$$dir" go test -count=1 -tags '$(TAGS)' -timeout 20m -v ./integration/exports

@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
-# Gets the programs that read exports, each once: helm, kustomize, and Kyverno's own
-# command, which is some three thousand packages, are built through Go modules with
-# little priority; quadlet is that of Debian 13's podman, because bookworm's has none.
+# Gets the programs that read exports, each once: helm and kustomize are built
+# through Go modules with little priority, and so is, when it is named, Kyverno's own
+# command, which is some three thousand packages; quadlet is that of Debian 13's podman, because bookworm's has none;
+# nomad is testdata/nomad with the types of Nomad's API, because its own module is not
+# to be had.
 #
 #     ~/.cache/safe-run/exports/NAME-VERSION
 #
-# usage: integration/exports/build.sh [NAME...]     (helm kustomize quadlet kyverno)
+# usage: integration/exports/build.sh [NAME...]     (helm kustomize quadlet nomad kyverno)
 # Prints the directory. A program that cannot be had is told of and left out.
 set -euo pipefail
 
-[ $# -gt 0 ] || set -- helm kustomize quadlet kyverno
+[ $# -gt 0 ] || set -- helm kustomize quadlet nomad
+here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/safe-run/exports
 mkdir -p "$cache"
 
 declare -A module=([helm]=helm.sh/helm/v3 [kustomize]=sigs.k8s.io/kustomize/kustomize/v5 [kyverno]=github.com/kyverno/kyverno)
-declare -A version=([helm]=v3.22.0 [kustomize]=v5.8.1 [kyverno]=v1.19.1 [quadlet]=trixie)
+declare -A version=([helm]=v3.22.0 [kustomize]=v5.8.1 [kyverno]=v1.19.1 [quadlet]=trixie [nomad]=v0.0.0-20260907080526-08ef8f3d26da)
 declare -A package=([helm]=cmd/helm [kustomize]=. [kyverno]=cmd/cli/kubectl-kyverno)
 
 build() {
@@ -51,9 +54,21 @@ unpack() {
 	rm -rf "$apt"
 }
 
+# own builds a program of ours that is no part of this module, for what it needs.
+own() {
+	local name=$1 src=$cache/src/$1
+	rm -rf "$src" && mkdir -p "$src" && cp "$here/testdata/$name/main.go.txt" "$src/main.go" && cd "$src"
+	go mod init "safe-run.dev/$name"
+	go get github.com/hashicorp/hcl/v2@v2.25.0 "github.com/hashicorp/nomad/api@${version[$name]}"
+	nice -n 10 env GOFLAGS=-mod=mod CGO_ENABLED=0 go build -p 2 -trimpath -ldflags '-s -w' -o "$cache/.$name" . && mv "$cache/.$name" "$cache/$name-${version[$name]}"
+}
+
 for name in "$@"; do
-	get=build
-	[ "$name" != quadlet ] || get=unpack
+	case $name in
+	quadlet) get=unpack ;;
+	nomad) get=own ;;
+	*) get=build ;;
+	esac
 	# A function that is asked whether it succeeded goes on when a part of it fails:
 	# what counts is its last command, which needs all others.
 	if [ ! -x "$cache/$name-${version[$name]}" ] && ! { ($get "$name") >&2 && [ -x "$cache/$name-${version[$name]}" ]; }; then
