@@ -52,6 +52,11 @@ type Cmd struct {
 	// lets it; see service.Inside.
 	Notify func(lines []string)
 
+	// Pool is the name of what keeps it prepared, when its plan is that of a
+	// prepared sandbox: Tell gives it its program after Start, and its standard
+	// streams are those of Streams.
+	Pool string
+
 	// Begun is called once the program has been executed, beside it, and has
 	// returned when Close does. It is not called for one that ended at once.
 	Begun func()
@@ -67,6 +72,7 @@ type Cmd struct {
 	held      []*volume.Hold // of the plan's volumes, in their order
 	released  bool           // the first process was let go
 	io        *stdio
+	order     *order    // nil unless it is prepared
 	denials   *denials  // nil where nobody counts them
 	watching  *watching // nil where nobody wants to know at once
 	terminal  *os.File
@@ -115,6 +121,7 @@ func (c *Cmd) reserve(context.Context) error {
 		return err
 	}
 	c.Ports = c.ports.Ports()
+	c.Lease.record.Pool = c.Pool
 	return c.Lease.note(c.Plan, c.Driver, c.Ports)
 }
 
@@ -145,8 +152,7 @@ func (c *Cmd) create(context.Context) error {
 		defer child.Close()
 		console, cfg.Console = parent, child
 	} else {
-		uid, gid := c.hostUser()
-		if c.io, err = newStdio(c, uid, gid); err != nil {
+		if err := c.connect(&cfg); err != nil {
 			return err
 		}
 		cfg.Stdin, cfg.Stdout, cfg.Stderr = c.io.child[0], c.io.child[1], c.io.child[2]
@@ -173,6 +179,21 @@ func (c *Cmd) create(context.Context) error {
 	if err == nil && console != nil {
 		c.terminal, err = ReceiveFile(console)
 	}
+	return err
+}
+
+// connect makes the standard streams, and the way to tell a program.
+func (c *Cmd) connect(cfg *runc.Config) (err error) {
+	uid, gid := c.hostUser()
+	if !c.Plan.Lifecycle.Prepared {
+		c.io, err = newStdio(c, uid, gid)
+		return err
+	}
+	if c.order, err = newOrder(); err != nil {
+		return err
+	}
+	cfg.Files = []*os.File{c.order.child}
+	c.io, err = rawStdio(uid, gid)
 	return err
 }
 
@@ -219,6 +240,9 @@ func (c *Cmd) release(context.Context) error {
 	c.released = true
 	if c.io != nil {
 		c.io.started()
+	}
+	if c.order != nil {
+		c.order.child.Close()
 	}
 	return nil
 }
@@ -345,6 +369,9 @@ func (c *Cmd) Close() error {
 	}
 	if c.inside != nil {
 		c.inside.Close()
+	}
+	if c.order != nil {
+		c.order.close()
 	}
 	c.letGoVolumes()
 	c.noting.Wait() // long over, unless the program was very short

@@ -173,7 +173,14 @@ const maxCommand = 256
 
 // commandOf is the beginning of a plan's command line, in whole characters.
 func commandOf(plan *spec.Plan) string {
-	text := strings.ToValidUTF8(CommandText(Program(plan)), "\ufffd")
+	if plan.Lifecycle.Prepared {
+		return "(prepared)" // until it is told
+	}
+	return clipCommand(Program(plan))
+}
+
+func clipCommand(args []string) string {
+	text := strings.ToValidUTF8(CommandText(args), "\ufffd")
 	if len(text) > maxCommand {
 		text = strings.ToValidUTF8(text[:maxCommand], "")
 	}
@@ -196,6 +203,9 @@ func CommandText(args []string) string {
 // that may have been put before it.
 func Program(plan *spec.Plan) []string {
 	args := plan.OCI.Process.Args
+	if plan.Lifecycle.Prepared && len(args) > 1 && args[0] == spec.PreparedPath {
+		args = args[1:]
+	}
 	if plan.Lifecycle.Init && len(args) > 1 && args[0] == spec.InitPath {
 		args = args[1:]
 	}

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		os.Stdout.WriteString("taken\n")
 		select {}
 	}
-	if initproc.WardenName != WardenName || initproc.ReaperPath != spec.InitPath {
+	if initproc.WardenName != WardenName || initproc.ReaperPath != spec.InitPath || initproc.PreparedPath != spec.PreparedPath {
 		panic("one thing has two names")
 	}
 	os.Exit(m.Run())

@@ -29,6 +29,8 @@ type Info struct {
 	Ports []string `json:"ports,omitempty"`
 	// Volumes are the names of those that it has.
 	Volumes []string `json:"volumes,omitempty"`
+	// Pool is what has prepared it.
+	Pool string `json:"pool,omitempty"`
 }
 
 // List gives the sandboxes below root, newest first.
@@ -60,7 +62,7 @@ func ListOthers(root string, known func(id string) bool) ([]Info, error) {
 func infoOf(rec state.Record) Info {
 	info := Info{
 		ID: rec.ID, Name: rec.Name, Image: rec.Image, Profile: rec.Profile, Command: rec.Command,
-		Created: rec.Created, Launcher: rec.Launcher, Status: "running", Ports: rec.Ports,
+		Created: rec.Created, Launcher: rec.Launcher, Status: "running", Ports: rec.Ports, Pool: rec.Pool,
 	}
 	for _, v := range rec.Volumes {
 		info.Volumes = append(info.Volumes, v.Name)
@@ -128,6 +130,9 @@ func find(root, ref string) (state.Record, error) {
 func Stop(root, ref string, grace *time.Duration) error {
 	rec, err := find(root, ref)
 	if err != nil {
+		return err
+	}
+	if err := pooled(rec); err != nil && rec.Alive() {
 		return err
 	}
 	// The descriptor names this very process, whatever becomes of its number

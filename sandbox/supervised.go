@@ -64,6 +64,9 @@ func Signal(root, ref string, sig syscall.Signal) error {
 	if err != nil {
 		return err
 	}
+	if err := pooled(rec); err != nil {
+		return err
+	}
 	launcher, err := unix.PidfdOpen(rec.Launcher, 0)
 	if err != nil || !rec.Alive() {
 		return problem.New("`safe-run gc` removes what is left of it", "%s does not run: its launcher is gone", rec.Name)

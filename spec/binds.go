@@ -148,7 +148,7 @@ func checkTarget(target string) error {
 		return problem.New("", "target %s is the container's own", target)
 	case target == NotifyPath || below(target, NotifyPath):
 		return problem.New("", "target %s is where the socket to the service manager is", target)
-	case target == InitPath || below(target, InitPath):
+	case target == InitPath || below(target, InitPath), target == PreparedPath || below(target, PreparedPath):
 		return problem.New("", "target %s is where safe-run's own first process is", target)
 	}
 	for _, device := range ownDevices {

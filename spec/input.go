@@ -73,6 +73,8 @@ type Request struct {
 	Sockets []Socket
 	// Notify gives the program a way to tell the service manager how it is.
 	Notify *Notify
+	// Prepared: the first process waits for its program, which is named later.
+	Prepared bool
 }
 
 // Bind is a bind mount from the host. The caller has looked at Source, because

@@ -29,13 +29,18 @@ func (c *compiler) lifecycle() error {
 	}
 	l.StopSignal = string(signal)
 	if l.Init {
-		if err := c.firstProcess(); err != nil {
+		if err := c.firstProcess(InitPath); err != nil {
 			return err
 		}
 		c.decide(Decision{
 			Setting: "init", Value: "on", Source: c.source("process.init"),
 			Why: "forwards signals to the program and reaps its orphans",
 		})
+	}
+	if l.Prepared = c.in.Request.Prepared; l.Prepared {
+		if err := c.firstProcess(PreparedPath); err != nil {
+			return err
+		}
 	}
 	c.decide(Decision{
 		Setting: "stop", Value: l.StopSignal + ", after " + l.StopTimeout.String() + " SIGKILL", Source: source,
@@ -47,20 +52,23 @@ func (c *compiler) lifecycle() error {
 // process. It goes by this name, whatever the file is called on the host.
 const InitPath = "/.safe-run-init"
 
+// PreparedPath is where it is mounted to wait for the program.
+const PreparedPath = "/.safe-run-prepared"
+
 // firstProcess puts safe-run in front of the program. It is mounted read-only:
 // what runs inside could otherwise reach the host's file through
 // /proc/1/exe (CVE-2019-5736).
-func (c *compiler) firstProcess() error {
+func (c *compiler) firstProcess(at string) error {
 	self := c.in.Host.Executable
 	if self == "" {
 		return problem.New("install safe-run as a file that can be found", "the first process cannot be mounted: safe-run does not know its own path")
 	}
 	c.oci.Mounts = append(c.oci.Mounts, specs.Mount{
-		Destination: InitPath, Type: "bind", Source: self,
+		Destination: at, Type: "bind", Source: self,
 		Options: []string{"bind", "rprivate", "nosuid", "nodev", "ro"},
 	})
-	c.plan.Rootfs.FileMounts = append(c.plan.Rootfs.FileMounts, InitPath)
-	c.oci.Process.Args = append([]string{InitPath}, c.oci.Process.Args...)
+	c.plan.Rootfs.FileMounts = append(c.plan.Rootfs.FileMounts, at)
+	c.oci.Process.Args = append([]string{at}, c.oci.Process.Args...)
 	return nil
 }
 

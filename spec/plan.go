@@ -157,6 +157,8 @@ type Lifecycle struct {
 	Init        bool          `json:"init"`
 	StopSignal  string        `json:"stopSignal"`
 	StopTimeout time.Duration `json:"stopTimeout"`
+	// Prepared: the first process waits until it is told its program.
+	Prepared bool `json:"prepared,omitempty"`
 	// Health is how it is checked while it runs; nil: not at all.
 	Health *Health `json:"health,omitempty"`
 	// Sockets is how many descriptors the program has beside 0, 1 and 2.

@@ -22,7 +22,7 @@ const (
 
 // scenes are all there are, in their order.
 func (w *world) scenes(o options) []scene {
-	all := []scene{w.directory(), w.stored(), w.published(), w.joined(), w.detached(), w.removed(), w.parallel(), w.small()}
+	all := []scene{w.directory(), w.stored(), w.published(), w.joined(), w.detached(), w.removed(), w.parallel(), w.pooled(), w.small()}
 	if o.curve {
 		all = append(all, w.curve())
 	}

@@ -80,4 +80,8 @@ __attribute__((constructor)) static void early(int argc, char **argv)
 		_exit(safe_run_reaper(argc, argv));
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 		safe_run_version();
+	if (strcmp(argv[0], "/.safe-run-prepared") == 0)
+		_exit(safe_run_prepared());
+	if (getenv("_LIBCONTAINER_INITPIPE") == NULL)
+		safe_run_pool_client(argv);
 }

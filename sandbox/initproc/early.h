@@ -7,4 +7,6 @@ void safe_run_exec_warden(void);
 void safe_run_drain(void);
 void safe_run_version(void);
 int safe_run_reaper(int argc, char **argv);
+int safe_run_prepared(void);
+void safe_run_pool_client(char **argv);
 #endif

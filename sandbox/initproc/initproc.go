@@ -36,6 +36,9 @@ const (
 // process; its base name is the argv[0] that makes it one.
 const ReaperPath = "/.safe-run-init"
 
+// PreparedPath is where it is mounted to wait for its program; see prepared.c.
+const PreparedPath = "/.safe-run-prepared"
+
 func init() {
 	if len(os.Args) < 2 || os.Args[1] != "init" || os.Getenv("_LIBCONTAINER_INITPIPE") == "" {
 		return

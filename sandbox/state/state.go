@@ -46,6 +46,8 @@ type Record struct {
 	CgroupDriver string `json:"cgroupDriver,omitempty"`
 	Image        string `json:"image,omitempty"`
 	Profile      string `json:"profile,omitempty"`
+	// Pool is what keeps it prepared, or kept it.
+	Pool string `json:"pool,omitempty"`
 	// Executed is when the program was executed; before, it is being made.
 	Executed time.Time `json:"executed,omitzero"`
 	// Command is the program with its arguments, for people: the beginning.

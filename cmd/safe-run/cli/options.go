@@ -40,6 +40,9 @@ type runOptions struct {
 
 	// Detach runs it in the background, under a supervisor.
 	Detach bool
+	// Pool is the name of the pool in one of whose sandboxes it runs; empty:
+	// in one of its own.
+	Pool string
 	// AutoRemove forgets a detached container when it ends; nil: nobody said.
 	AutoRemove *bool
 	// Restart says when a detached container is started again.

@@ -138,7 +138,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.AddCommand(a.runVerb(), a.explainVerb(), a.specVerb(), a.profileVerb(),
 		a.seccompVerb(), a.imageVerb(), a.psVerb(), a.stopVerb(), a.killVerb(), a.startVerb(), a.restartVerb(), a.waitVerb(), a.rmVerb(), a.logsVerb(), a.attachVerb(), a.execVerb(), a.createVerb(), a.eventsVerb(), a.containerVerb(), a.healthcheckVerb(), a.gcVerb(), a.generateVerb(), a.versionVerb(), a.completionVerb())
-	root.AddCommand(a.volumeVerb(), a.attackVerb())
+	root.AddCommand(a.volumeVerb(), a.attackVerb(), a.poolVerb())
 	root.AddCommand(a.policyVerbs()...)
 	root.AddCommand(a.liveVerbs()...)
 	_ = root.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))

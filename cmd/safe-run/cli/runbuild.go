@@ -59,6 +59,10 @@ func buildRun(seen []occurrence, args []string) (runOptions, error) {
 	if err := b.finish(); err != nil {
 		return runOptions{}, err
 	}
+	if b.o.Pool != "" {
+		b.o.Request.Args = args // the pool has the image
+		return b.o, nil
+	}
 	if len(args) == 0 || args[0] == "" {
 		return runOptions{}, problem.New("for example: safe-run --profile web -p 127.0.0.1:8080:80 oci:./myapp",
 			"no image is named")

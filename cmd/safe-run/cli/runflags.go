@@ -91,6 +91,7 @@ var runFlags = []runFlag{
 	{"no-healthcheck", "", "", groupLife, "run no check, whatever the image says", (*runBuilder).noHealthcheck},
 	{"sdnotify", "", "WHEN", groupLife, "under systemd, when it is ready: runtime (it runs), container (it says so), healthy, or ignore (default runtime)", (*runBuilder).sdnotify},
 	{"rm", "", "", groupLife, "remove the container when it ends; always so without -d", (*runBuilder).remove},
+	{"pool", "", "NAME", groupLife, "run in a sandbox that `safe-run pool` has prepared, which has the image; it comes first", (*runBuilder).pool},
 	{"explain", "", "", groupLife, "say what is refused the moment it happens, and all of it at the end", toggle(func(b *runBuilder) *bool { return &b.o.Explain })},
 	{"quiet", "q", "", groupLife, "do not say how the container ended", toggle(func(b *runBuilder) *bool { return &b.o.Quiet })},
 }

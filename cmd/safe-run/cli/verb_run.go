@@ -34,6 +34,9 @@ func (a *app) runVerb() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if o.Pool != "" {
+			return callPool(o.Pool, *seen, args)
+		}
 		if err := checkInput(a.std, o); err != nil {
 			return err
 		}
@@ -60,7 +63,7 @@ func checkInput(std IO, o runOptions) error {
 // are many, and each launch would pay for them three times.
 func (a *app) runFlags(cmd *cobra.Command) *[]occurrence {
 	switch a.verb {
-	case runVerb, createVerb, "explain", "spec", attackVerb:
+	case runVerb, createVerb, "explain", "spec", "pool", attackVerb:
 		if a.verb != cmd.Name() {
 			return &[]occurrence{}
 		}
@@ -81,6 +84,9 @@ func (a *app) options(seen []occurrence, args []string) (runOptions, error) {
 		return runOptions{}, problem.New("cd to a directory that is there", "the directory you are in is gone: %w", err)
 	}
 	o, err := buildRun(seen, args)
+	if err == nil && o.Pool != "" && a.verb != runVerb {
+		err = problem.New("leave it out", "--pool is a flag of `safe-run run`")
+	}
 	o.Format = a.format
 	return o, usageError(err)
 }
