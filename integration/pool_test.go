@@ -2,10 +2,12 @@ package integration
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,16 +72,29 @@ func (p *pooled) run(args ...string) (out, errs string, code int) {
 	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
 }
 
-// waiting are the first processes of its prepared sandboxes.
-func (p *pooled) waiting() (pids []int) {
-	all, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range all {
-		pid, _ := strconv.Atoi(filepath.Base(dir))
-		if strings.HasPrefix(argumentsOf(pid), "/.safe-run-prepared\x00") {
-			pids = append(pids, pid)
+// prepared is the id of one of its sandboxes; empty while there is none.
+func (p *pooled) prepared() string {
+	out, err := exec.Command(p.safe, "ps", "--format", "json").Output()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var rows []struct{ ID, Pool, Command, Status string }
+	if err := json.Unmarshal(out, &rows); err != nil {
+		p.t.Fatal(err)
+	}
+	for _, r := range rows {
+		if r.Pool == p.name && r.Command == "(prepared)" && r.Status == "running" {
+			return r.ID
 		}
 	}
-	return pids
+	return ""
+}
+
+// waiting is the first process of one of its prepared sandboxes.
+func (p *pooled) waiting() int {
+	out, _ := exec.Command(p.safe, "inspect", "--format", "{{.State.Pid}}", p.prepared()).Output()
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(out)))
+	return pid
 }
 
 func TestPool(t *testing.T) {
@@ -144,8 +159,12 @@ func TestPoolConfines(t *testing.T) {
 	}
 }
 
-// wordsOf leaves out what differs between two sandboxes: ids in mounts.
+// ownID is an id of one sandbox, as the host numbers it.
+var ownID = regexp.MustCompile(`\b[ug]id=\d+`)
+
+// wordsOf leaves out what differs between two sandboxes.
 func wordsOf(out string) string {
+	out = ownID.ReplaceAllString(out, "id=")
 	var lines []string
 	for line := range strings.Lines(out) {
 		fields := strings.Fields(line)
@@ -213,10 +232,10 @@ func TestPoolCallerEnds(t *testing.T) {
 // nothing, and says so to who runs something in it.
 func TestPoolKilled(t *testing.T) {
 	p := newPool(t, 1)
-	until(t, func() bool { return len(p.waiting()) > 0 })
-	first := p.waiting()[0]
+	var first int
+	until(t, func() bool { first = p.waiting(); return first > 0 })
 	_ = syscall.Kill(first, syscall.SIGKILL)
-	until(t, func() bool { now := p.waiting(); return len(now) > 0 && now[0] != first })
+	until(t, func() bool { now := p.waiting(); return now > 0 && now != first })
 	if out, _, code := p.run("echo", "replaced"); out != "replaced\n" || code != 0 {
 		t.Errorf("%q, %d", out, code)
 	}
@@ -253,12 +272,8 @@ func TestPoolDenials(t *testing.T) {
 // A pool's process is not ended by who means one of its sandboxes.
 func TestPoolIsNotStopped(t *testing.T) {
 	p := newPool(t, 1)
-	until(t, func() bool { return len(p.waiting()) > 0 })
-	ids, err := exec.Command(p.safe, "ps", "-q").Output()
-	if err != nil || len(ids) == 0 {
-		t.Fatalf("%q, %v", ids, err)
-	}
-	id := strings.Fields(string(ids))[0]
+	var id string
+	until(t, func() bool { id = p.prepared(); return id != "" })
 	for _, verb := range []string{"stop", "kill"} {
 		out, err := exec.Command(p.safe, verb, id).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "belongs to pool "+p.name) {

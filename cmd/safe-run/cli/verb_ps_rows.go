@@ -20,13 +20,15 @@ type row struct {
 	Created time.Time         `json:"created"`
 	Status  ledger.Status     `json:"status"`
 	// Foreground says that it ends with whoever started it.
-	Foreground bool      `json:"foreground,omitempty"`
-	Started    time.Time `json:"started,omitzero"`
-	Finished   time.Time `json:"finished,omitzero"`
-	ExitCode   int       `json:"exitCode"`
-	Cause      string    `json:"cause,omitempty"`
-	Health     string    `json:"health,omitempty"`
-	Restarts   int       `json:"restarts,omitempty"`
+	Foreground bool `json:"foreground,omitempty"`
+	// Pool is the name of the pool that has prepared it.
+	Pool     string    `json:"pool,omitempty"`
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"`
+	ExitCode int       `json:"exitCode"`
+	Cause    string    `json:"cause,omitempty"`
+	Health   string    `json:"health,omitempty"`
+	Restarts int       `json:"restarts,omitempty"`
 	// Restart is the policy, and Stopped says that somebody ended it.
 	Restart string   `json:"restart,omitempty"`
 	Stopped bool     `json:"stopped,omitempty"`
@@ -90,6 +92,6 @@ func keptRow(k ledger.Listed) row {
 func liveRow(l sandbox.Info) row {
 	return row{
 		ID: l.ID, Name: l.Name, Image: l.Image, Profile: l.Profile, Command: l.Command, Created: l.Created, Started: l.Created,
-		Status: ledger.Status(l.Status), Ports: l.Ports, Mounts: l.Volumes, Foreground: true,
+		Status: ledger.Status(l.Status), Ports: l.Ports, Mounts: l.Volumes, Foreground: true, Pool: l.Pool,
 	}
 }
