@@ -27,6 +27,9 @@ RACE := ./profiles ./spec ./sandbox/state ./sandbox/rootfs ./cmd/safe-run/cli
 ENDED  := echo "go test ended with $$?"
 REPORT := go run ./integration/report -again 2 -- go test -count=1 -tags '$(TAGS)' -timeout 20m
 
+# All that test-vm does, or the "part" of it that continuous integration has time for.
+MACHINES ?= 1
+
 .PHONY: build deps demo test test-root test-vm test-vm-debian test-containerd test-vagrant vm-kernels lint fuzz race bench bench-shim bench-docs soak conformance install generate clean
 
 build: ## BIN/safe-run and BIN/safe-run-oci (static, with libseccomp), BIN/safe-run-image and safe-run-policy (no C), and safe-run-probe (only C)
@@ -44,7 +47,10 @@ deps: ## every Debian package that building and testing need
 demo: build ## run a small web application locked down, look at it from inside, stop it
 	go run ./integration/demo
 
-test: deps build lint fuzz race ## everything; ends with what was not checked and go test's own lines
+test: deps build lint fuzz race test-go ## everything; ends with what was not checked and go test's own lines
+
+.PHONY: test-go
+test-go: ## all tests of Go's, without what make test does before them
 	@# The tests that look at the whole host have it to themselves.
 	{ go test -json -count=1 -tags '$(TAGS)' $$(go list ./... | grep -v '/integration$$') || $(ENDED); \
 	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration || $(ENDED); } | $(REPORT)
@@ -53,8 +59,10 @@ test-root: deps build ## only the tests on the real kernel
 	{ go test -json -count=1 -tags '$(TAGS)' ./integration/leaks ./sandbox/... || $(ENDED); \
 	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration || $(ENDED); } | $(REPORT)
 
-test-vm: build vm-kernels ## in emulated machines: the battery on two kernels of Debian's, and a part of the suite on cgroup version 2
-	SAFE_RUN_TEST_VM=1 go test -json -count=1 -tags '$(TAGS)' -timeout 20m -p 1 ./sandbox/vm ./integration/machine | go run ./integration/report
+test-vm: build ## in emulated machines: the battery on two kernels of Debian's, and a part of the suite on cgroup version 2
+	integration/deps.sh vm
+	integration/vm/kernels.sh || echo 'NOT CHECKED: machines with kernels that are not here and could not be fetched'
+	{ SAFE_RUN_TEST_VM=$(MACHINES) go test -json -count=1 -tags '$(TAGS)' -timeout 60m -p 1 ./sandbox/vm ./integration/machine || $(ENDED); } | go run ./integration/report
 
 test-vm-debian: build ## in emulated Debian 12 machines, without systemd and with it: all of the suite; takes half an hour
 	integration/deps.sh vm
