@@ -153,3 +153,8 @@ test-kubernetes: ## a kube-apiserver, built through Go modules and kept in ~/.ca
 test-exports: ## helm, kustomize and Nomad's types, built through Go modules and kept in ~/.cache/safe-run, and Debian's Quadlet read exports
 	dir=$$(integration/exports/build.sh) || { echo 'NOT CHECKED: what other programs make of exports (see above)'; exit 0; }; \
 	SAFE_RUN_EXPORTS="$$dir" go test -count=1 -tags '$(TAGS)' -timeout 20m -v ./integration/exports
+
+ROUNDS ?= 200
+.PHONY: soak-verify
+soak-verify: build ## the battery ROUNDS times, in a sandbox each; the first that differs from the prediction ends it
+	integration/soak-verify.sh $(BIN) $(ROUNDS)

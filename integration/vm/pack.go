@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/safe-run/safe-run/sandbox/vm"
 )
@@ -14,6 +15,9 @@ import (
 // diskModules are what it takes to mount the disk. Everything else is loaded by
 // the kernel on demand from the disk, as on any Debian.
 var diskModules = []string{"virtio_pci", "virtio_blk", "virtio_rng"}
+
+// tags are the Makefile's: the suite compiles filters with libseccomp.
+const tags = "netgo osusergo seccomp containers_image_openpgp exclude_graphdriver_btrfs"
 
 // pack writes the initramfs: the first program, modules for the disk, and below
 // payload/ what goes onto the disk.
@@ -71,19 +75,19 @@ func (j job) compile() (map[string]string, error) {
 		"payload/safe-run-image": filepath.Join(j.bin, "safe-run-image"),
 		"payload/safe-run-oci":   filepath.Join(j.bin, "safe-run-oci"),
 	}
-	const withC = "payload/rootfs"
+	withC := []string{"payload/rootfs", "payload/suite"}
 	builds := map[string][]string{
-		"init":          {"build", "-trimpath", "-ldflags=-s -w", "./integration/vm/early"},
-		"payload/guest": {"build", "-trimpath", "-ldflags=-s -w", "./integration/vm/guest"},
-		"payload/peek":  {"build", "-trimpath", "-ldflags=-s -w", "./integration/peek"},
-		"payload/suite": {"test", "-c", "-trimpath", "-ldflags=-s -w", "./integration"},
-		withC:           {"test", "-c", "-trimpath", `-ldflags=-s -w -extldflags "-static"`, "./sandbox/rootfs"},
+		"init":           {"build", "-trimpath", "-ldflags=-s -w", "./integration/vm/early"},
+		"payload/guest":  {"build", "-trimpath", "-ldflags=-s -w", "./integration/vm/guest"},
+		"payload/peek":   {"build", "-trimpath", "-ldflags=-s -w", "./integration/peek"},
+		"payload/suite":  {"test", "-c", "-trimpath", "-tags", tags, `-ldflags=-s -w -extldflags "-static"`, "./integration"},
+		"payload/rootfs": {"test", "-c", "-trimpath", `-ldflags=-s -w -extldflags "-static"`, "./sandbox/rootfs"},
 	}
 	for name, args := range builds {
 		path := filepath.Join(j.dir, filepath.Base(name))
 		build := exec.Command("go", append([]string{args[0], "-o", path}, args[1:]...)...)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if name == withC {
+		if slices.Contains(withC, name) {
 			build.Env = append(os.Environ(), "CGO_ENABLED=1")
 		}
 		if out, err := build.CombinedOutput(); err != nil {
