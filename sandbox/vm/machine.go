@@ -40,7 +40,7 @@ type Machine struct {
 	// Memory is in MiB; 0 is 1024.
 	Memory int
 	// Silence is how long the machine may write nothing before it counts as hung;
-	// 0 is three minutes.
+	// 0 is five minutes.
 	Silence time.Duration
 	// Line gets each line that the command writes, as it comes. It may be nil.
 	Line func(string)
@@ -234,7 +234,7 @@ func (m Machine) silence() time.Duration {
 	if m.Silence > 0 {
 		return m.Silence
 	}
-	return 3 * time.Minute
+	return 5 * time.Minute
 }
 
 // haveKVM says whether KVM may work: there is a device, and the processor says

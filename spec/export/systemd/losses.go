@@ -13,6 +13,9 @@ func lose(s *export.Subject) {
 	p, l := s.Profile, s.Losses
 	l.Weaker("userNamespace", "ids of its own", "the program runs as this user of the host, and sees the host's files that this user may read", "give it a user of its own, or run it in a container")
 	l.Different("process.userFrom", string(*p.Process.UserFrom), "there is no image that could name a user", "nothing to do")
+	if s.UID != 0 {
+		l.Different("process.runAsUser", fmt.Sprintf("runAsUser %d, runAsGroup %d", s.UID, s.GID), "systemd starts nothing as a user that the host does not know, not even by number", makeUser(s))
+	}
 	if s.Init {
 		l.Different("process.init", "true", "systemd reaps what the program leaves behind, and ends it with the unit", "nothing to do")
 	}

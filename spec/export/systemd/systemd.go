@@ -49,6 +49,9 @@ func Export(in export.Input) (export.Result, error) {
 		return export.Result{}, err
 	}
 	w := &writer{s: s}
+	if s.UID != 0 {
+		fmt.Fprintf(w, "# Once, as root, for its user:\n#   %s\n", makeUser(s))
+	}
 	fmt.Fprintf(w, "[Unit]\nDescription=%s, under the profile %s\n\n[Service]\n", s.Name, quote.UnitLine(s.Profile.Metadata.Name))
 	w.set("ExecStart", "%s", line)
 	for _, e := range s.Env {
@@ -62,6 +65,12 @@ func Export(in export.Input) (export.Result, error) {
 	w.WriteString("\n[Install]\nWantedBy=multi-user.target\n")
 	lose(s)
 	return export.Result{Files: []export.File{{Path: s.Name + ".service", Data: []byte(w.String())}}, Losses: s.Losses.List()}, nil
+}
+
+// makeUser is what makes the user: systemd starts nothing as a user that the host
+// does not know (217/USER), not even by number.
+func makeUser(s *export.Subject) string {
+	return fmt.Sprintf(`printf 'g %[1]s %[3]d\nu %[1]s %[2]d:%[3]d\n' > /etc/sysusers.d/%[1]s.conf && systemd-sysusers`, s.Name, s.UID, s.GID)
 }
 
 func (w *writer) who() error {
