@@ -154,6 +154,11 @@ test-exports: ## helm, kustomize and Nomad's types, built through Go modules and
 	dir=$$(integration/exports/build.sh) || { echo 'NOT CHECKED: what other programs make of exports (see above)'; exit 0; }; \
 	SAFE_RUN_EXPORTS="$$dir" go test -count=1 -tags '$(TAGS)' -timeout 20m -v ./integration/exports
 
+.PHONY: test-vm-export
+test-vm-export: build ## in an emulated Debian 12 with systemd: an exported unit holds a program as a container does
+	integration/deps.sh vm
+	go run ./integration/vm -only systemd -checks 'an.exported.unit' -tests '^$$' $(BIN)
+
 ROUNDS ?= 200
 .PHONY: soak-verify
 soak-verify: build ## the battery ROUNDS times, in a sandbox each; the first that differs from the prediction ends it

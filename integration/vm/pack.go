@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/safe-run/safe-run/integration/vm/looks"
 	"github.com/safe-run/safe-run/sandbox/vm"
 )
 
@@ -95,5 +97,15 @@ func (j job) compile() (map[string]string, error) {
 		}
 		payload[name] = path
 	}
+	// A unit of systemd's with what a container under the profile has; the machine
+	// has no program that exports.
+	unit, wrong := filepath.Join(j.dir, "exported.service"), bytes.Buffer{}
+	export := exec.Command(filepath.Join(j.bin, "safe-run"), "export", "systemd", "--profile", "default", "--name", "vm-exported",
+		"--output", unit, "--command", "/opt/vm/peek", "--", "each", looks.All)
+	export.Stderr = &wrong
+	if err := export.Run(); err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", export, err, wrong.String())
+	}
+	payload["payload/exported.service"] = unit
 	return payload, nil
 }

@@ -17,6 +17,7 @@ var underSystemd = []check{
 	{"a generated unit starts and ends a container of the ledger", ledgerUnit},
 	{"a generated unit runs a container anew, with odd arguments", newUnit},
 	{"a socket unit has a container without a network answer", socketUnit},
+	{"an exported unit holds a program as a container does", exportedUnit},
 	{"no unit is left, and none has failed", units},
 }
 

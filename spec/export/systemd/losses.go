@@ -12,6 +12,7 @@ func lose(s *export.Subject) {
 	s.LoseChecks("systemd")
 	p, l := s.Profile, s.Losses
 	l.Weaker("userNamespace", "ids of its own", "the program runs as this user of the host, and sees the host's files that this user may read", "give it a user of its own, or run it in a container")
+	l.Weaker("pidNamespace", "processes of its own", "the program is one of the host's processes; ProtectProc=invisible hides those of other users", "run it in a container")
 	l.Different("process.userFrom", string(*p.Process.UserFrom), "there is no image that could name a user", "nothing to do")
 	if s.UID != 0 {
 		l.Different("process.runAsUser", fmt.Sprintf("runAsUser %d, runAsGroup %d", s.UID, s.GID), "systemd starts nothing as a user that the host does not know, not even by number", makeUser(s))
@@ -25,11 +26,11 @@ func lose(s *export.Subject) {
 	if p.Rootfs.Size != nil {
 		l.Weaker("rootfs.size", p.Rootfs.Size.String(), "what is written outside of memory filesystems is not bounded", "use quotas")
 	}
-	l.Different("seccomp.allow", "", "names of x86-64, and no rules about arguments: no setuid bits and kinds of terminals are not looked at; all that is refused fails with ENOSYS", "run it in a container")
+	l.Different("seccomp.allow", "", "names of x86-64, and no rules about arguments: no setuid bits and kinds of terminals are not looked at; all that is refused fails with ENOSYS; a call of another architecture ends the thread", "run it in a container")
 	if h := s.HealthText(); h != "" {
 		l.Missing("health", h, "systemd checks nothing by itself", "use WatchdogSec= where the program knows it, or a timer")
 	}
-	l.Different("paths", "", "a path whose mount fails is left as it is", "look with systemd-analyze security")
+	l.Different("paths", "", "what is masked is refused (EACCES), where safe-run shows something empty; a path whose mount fails is left as it is", "look with systemd-analyze security")
 	network(s)
 }
 
