@@ -9,6 +9,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/safe-run/safe-run/profiles"
+	"github.com/safe-run/safe-run/spec/event"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -29,6 +30,8 @@ type BundleInput struct {
 	Unasked []string
 	// Config is the file that says what becomes of conflicts; oci.yaml when empty.
 	Config string
+	// Reacts says that what the filter refuses can be followed by something.
+	Reacts bool
 	// Pod is the one that the bundle belongs to, when its engine says so.
 	Pod Pod
 }
@@ -40,6 +43,8 @@ type Met struct {
 	Decisions []Decision  `json:"-"`
 	// Stripped are those decisions that took away what the bundle asked for.
 	Stripped []Decision `json:"-"`
+	// Reactions are what follows a denial of each severity, "kill" or "freeze".
+	Reactions map[event.Severity]string `json:"-"`
 
 	Profile string                `json:"profile"`
 	Process *specs.Process        `json:"process"`
@@ -77,6 +82,7 @@ func MeetBundle(in BundleInput) (*Met, error) {
 	return &Met{
 		OCI: oci, Decisions: m.plan.Decisions, Stripped: m.stripped, Profile: in.Profile.Metadata.Name,
 		Process: oci.Process, Limits: m.limits(), Replaced: m.replaced,
+		Reactions: m.plan.Reactions,
 	}, nil
 }
 
@@ -355,6 +361,10 @@ func (m *meeter) meetSeccomp() error {
 	asked := m.linux.Seccomp
 	if err := m.seccomp(); err != nil {
 		return err
+	}
+	if len(m.plan.Reactions) > 0 && !m.bundle.Reacts {
+		return problem.New("take seccomp.onViolation out of the profile, or run it by safe-run or by containerd with containerd-shim-saferun-v2",
+			"profile %s wants violations to be followed (seccomp.onViolation), which cannot be done here", m.in.Profile.Metadata.Name)
 	}
 	m.linux.Seccomp = meetFilters(m.linux.Seccomp, asked)
 	if asked != nil && !slices.Contains(passedNames(m.linux.Seccomp), "execve") {

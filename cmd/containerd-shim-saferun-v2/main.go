@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	c := shim.Config{Name: "io.containerd.saferun.v2", Policy: meet, Stdin: os.Stdin, Stdout: os.Stdout, Again: again}
+	c := shim.Config{Name: "io.containerd.saferun.v2", Policy: meet, Notices: noticesIn, Stdin: os.Stdin, Stdout: os.Stdout, Again: again}
 	if err := shim.Run(context.Background(), c); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", c.Name, err)
 		os.Exit(1)

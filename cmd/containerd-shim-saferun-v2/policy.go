@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/sirupsen/logrus"
 
 	"github.com/safe-run/safe-run/cmd/policies"
 	"github.com/safe-run/safe-run/profiles"
@@ -51,14 +50,11 @@ func meet(ask shim.Ask) (*spec.Met, error) {
 		demote(ask.OCI)
 	}
 	met, err := spec.MeetBundle(spec.BundleInput{
-		OCI: ask.OCI, Profile: *p, Host: probe.Host(), Strip: c.OnConflict == policies.Strip, HostNamespaces: host,
+		OCI: ask.OCI, Profile: *p, Host: probe.Host(), Strip: c.OnConflict == policies.Strip, HostNamespaces: host, Reacts: true,
 		Unasked: unasked, Config: here.ConfigName(policies.Shim), Pod: podOf(ask.OCI),
 	})
 	if err != nil {
 		return nil, inPod(ask.OCI, err)
-	}
-	for _, d := range met.Stripped {
-		logrus.Infof("profile %s: instead of %s: %s (%s): %s", met.Profile, d.Setting, d.Value, d.Source, d.Why)
 	}
 	return met, nil
 }
@@ -136,4 +132,13 @@ func demote(oci *specs.Spec) {
 		user.GID = nobody
 	}
 	user.AdditionalGids = slices.DeleteFunc(user.AdditionalGids, func(g uint32) bool { return g == 0 })
+}
+
+// noticesIn is where what containers are refused is written down. A configuration
+// that cannot be read refuses all containers, which is told there, too.
+func noticesIn(o shim.Options) string {
+	if c, err := configured(o); err == nil && c.Denials != "" {
+		return c.Denials
+	}
+	return shim.DefaultNotices
 }

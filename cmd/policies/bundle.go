@@ -50,6 +50,9 @@ type BundleConfig struct {
 	// Allow are the profiles that an annotation may name, which in a cluster
 	// anybody writes who may make a pod. Of the shim only.
 	Allow []string `yaml:"allow"`
+	// Denials is a directory for what containers are refused, as
+	// NAMESPACE/POD/denials.jsonl. Of the shim only.
+	Denials string `yaml:"denials"`
 }
 
 // ConfigName is where a front is configured.
@@ -105,6 +108,8 @@ func ParseBundleConfig(f Front, data []byte) (BundleConfig, error) {
 		return c, fmt.Errorf("onConflict is %q, not refuse or strip", c.OnConflict)
 	case len(c.Allow) > 0 && f != Shim:
 		return c, errors.New("allow is for kind Shim")
+	case c.Denials != "" && (f != Shim || !filepath.IsAbs(c.Denials)):
+		return c, errors.New("denials is for kind Shim, and an absolute path")
 	}
 	return c, nil
 }

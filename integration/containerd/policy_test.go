@@ -15,7 +15,7 @@ const webby = head + "kind: Profile\nmetadata: {name: webby}\nextends: default\n
 // conflicts configures the shim with webby.
 func (e *engine) conflicts(on string) string {
 	profile := e.write("webby.yaml", webby)
-	tight := "kind: Shim\nprofile: " + profile + "\nallow: [batch, nosuch]\nonConflict: " + on + "\n"
+	tight := "kind: Shim\nprofile: " + profile + "\nallow: [batch, nosuch]\nonConflict: " + on + "\ndenials: " + e.notices() + "\n"
 	return e.write("shim-"+on+".yaml", head+tight)
 }
 

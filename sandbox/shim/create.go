@@ -13,9 +13,11 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errgrpc"
 	"github.com/containerd/log"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/safe-run/safe-run/sandbox/runc"
+	"github.com/safe-run/safe-run/spec/problem"
 )
 
 // Create makes a container of a bundle; its first process waits before its
@@ -76,11 +78,15 @@ func (s *Service) create(t *task, r *taskapi.CreateTaskRequest) (err error) {
 		return err
 	}
 	with := runc.BundleOptions{NoPivot: options.NoPivot, NoNewKeyring: options.NoNewKeyring, Directory: r.Bundle}
-	if t.met, err = s.policy(Ask{OCI: oci, Bundle: r.Bundle, Options: options}); err != nil {
+	if oci, err = s.meet(t, Ask{OCI: oci, Bundle: r.Bundle, Options: options}); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			t.denials.end()
+		}
+	}()
 	if t.met != nil {
-		oci = t.met.OCI
 		if with.Met, err = json.Marshal(t.met); err != nil {
 			return err
 		}
@@ -138,4 +144,39 @@ func (s *Service) outOfMemory(t *task, end bool) {
 	}
 	t.memory.told = true
 	s.tell(&events.TaskOOM{ContainerID: t.id})
+}
+
+// meet holds a container to its policy, tells what it was refused, and has its
+// filter report.
+func (s *Service) meet(t *task, ask Ask) (*specs.Spec, error) {
+	if s.config.Policy == nil {
+		return ask.OCI, nil
+	}
+	dir := func() string { return s.noticesIn(ask.Options) }
+	who, filtered := subjectOf(s.namespace, t.id, ask.OCI), ask.OCI.Linux != nil && ask.OCI.Linux.Seccomp != nil
+	met, err := s.config.Policy(ask)
+	if err != nil {
+		s.notices.add(dir, notice{What: noticeRefused, subject: who, Message: err.Error(), Hint: problem.HintOf(err)})
+		return nil, err
+	}
+	if met == nil {
+		return ask.OCI, nil
+	}
+	t.met, who.Profile = met, met.Profile
+	for _, d := range met.Stripped {
+		s.notices.add(dir, who.stripped(d))
+	}
+	oci, err := s.listen(t, who, dir, met.OCI)
+	if t.denials != nil && filtered {
+		t.denials.more = "; the engine's own filter must allow it, too (in a pod: securityContext.seccompProfile)"
+	}
+	return oci, err
+}
+
+// noticesIn is where what is refused is written down.
+func (s *Service) noticesIn(o Options) string {
+	if s.config.Notices == nil {
+		return DefaultNotices
+	}
+	return s.config.Notices(o)
 }

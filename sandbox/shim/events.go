@@ -26,7 +26,11 @@ func newEvents(ctx context.Context, to containerdshim.Publisher, end ending) tel
 	queue, stop, sent := make(chan any, maxEvents), make(chan struct{}), make(chan struct{})
 	ctx = context.WithoutCancel(ctx)
 	publish := func(event any) {
-		if err := to.Publish(ctx, topics(event), event); err != nil {
+		topic := topics(event)
+		if t, own := event.(topical); own {
+			event = t.event
+		}
+		if err := to.Publish(ctx, topic, event); err != nil {
 			log.G(ctx).WithError(err).Error("event") // the library tries again by itself
 		}
 	}
@@ -55,6 +59,9 @@ func newEvents(ctx context.Context, to containerdshim.Publisher, end ending) tel
 		return nil
 	})
 	return func(event any) {
+		if _, own := event.(topical); own && len(queue) > maxEvents/2 {
+			return // nobody takes events: those of tasks come first
+		}
 		select {
 		case queue <- event:
 		case <-stop:
@@ -64,7 +71,9 @@ func newEvents(ctx context.Context, to containerdshim.Publisher, end ending) tel
 
 // topics are containerd's names for what its clients can ask to hear of.
 func topics(event any) string {
-	switch event.(type) {
+	switch event := event.(type) {
+	case topical:
+		return event.topic
 	case *events.TaskCreate:
 		return "/tasks/create"
 	case *events.TaskStart:

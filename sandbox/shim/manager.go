@@ -195,6 +195,7 @@ func (m *manager) Stop(ctx context.Context, id string) (containerdshim.StopStatu
 		log.G(ctx).WithError(err).Warn("its root could not be unmounted")
 	}
 	removeSocket(ctx, id)
+	Sweep(DefaultNotices)
 	if r, err := readRecord(bundle); err == nil {
 		status = containerdshim.StopStatus{Pid: r.Pid, ExitStatus: int(r.Code), ExitedAt: r.At}
 	}

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/safe-run/safe-run/sandbox/slim"
+	"github.com/safe-run/safe-run/sandbox/trace"
 )
 
 // Service is containerd's task service.
@@ -21,7 +22,8 @@ type Service struct {
 	tell      tell
 	end       ending
 	namespace string
-	policy    Policy
+	config    Config
+	notices   *notices
 	address   string // of the socket; empty when whoever started this process has it
 
 	mu    sync.Mutex
@@ -35,8 +37,11 @@ type Service struct {
 
 var _ taskapi.TTRPCTaskService = (*Service)(nil)
 
-func newService(t tell, end ending, namespace string, policy Policy) *Service {
-	s := &Service{tell: t, end: end, namespace: namespace, policy: policy, tasks: map[string]*task{}}
+func newService(t tell, end ending, namespace string, c Config) *Service {
+	s := &Service{tell: t, end: end, namespace: namespace, config: c, notices: newNotices(t), tasks: map[string]*task{}}
+	// Asked before this process has a filter of its own, which it would take for
+	// somebody else's.
+	trace.Available()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.later = time.AfterFunc(forgotten, s.endForgotten)

@@ -50,6 +50,9 @@ type Config struct {
 	// Again forgets the flags that the library has defined: it is run twice in a
 	// start that becomes the service.
 	Again func()
+	// Notices says where what containers are refused is written down, for the
+	// options of a container; DefaultNotices without it.
+	Notices func(Options) string
 }
 
 // Run is the shim's command line: start, delete, -info, or the service itself.
@@ -117,7 +120,7 @@ func (c Config) service(in *plugin.InitContext, m *manager) (*Service, error) {
 	// start goes at once, when nothing more happens (Service.work).
 	debug.SetGCPercent(400)
 	runc.Prime()
-	s := newService(newEvents(in.Context, p, sd), sd, namespace, c.Policy)
+	s := newService(newEvents(in.Context, p, sd), sd, namespace, c)
 	s.address = m.address
 	return s, nil
 }

@@ -21,6 +21,7 @@ type task struct {
 	container  *runc.Bundle
 	met        *spec.Met // nil when no policy applies
 	init       *process
+	denials    *denials // nil when its filter does not report
 
 	made   bool        // by Create; until then nobody finds it. Guarded by Service.mu
 	config os.FileInfo // of the bundle's config.json, by which the bundle is known
@@ -131,6 +132,7 @@ func (t *task) watch(told func(code uint32, at time.Time)) {
 	_ = record{int(t.init.pid()), code, at}.write(t.bundle)
 	told(code, at)
 	close(t.init.exited)
+	t.denials.end()
 }
 
 // signal sends a signal to the first process, or to all.

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"fmt"
-	"net"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/safe-run/safe-run/sandbox"
@@ -65,75 +62,10 @@ func tellFrozen(std IO, name string, d event.Denial) {
 }
 
 // denialLine is a denial in one line.
-func denialLine(d event.Denial) string {
-	if d.Control == event.Kernel && d.Syscall == "" || d.Control == event.Network && d.Address == "" {
-		return fmt.Sprintf("denied by %s, %d times: %s", d.Control, d.Count, d.Meaning)
-	}
-	if d.Control == event.Memory || d.Control == event.Pids {
-		return fmt.Sprintf("denied by the limit of %s, %d times: %s", d.Control, d.Count, d.Meaning)
-	}
-	line := fmt.Sprintf("denied by %s: %s failed with %s", d.Control, callText(d), d.Errno)
-	switch {
-	case d.Control == event.Network:
-		line = fmt.Sprintf("denied by network: %s was refused", callText(d))
-	case d.Process != "" && d.Pid != 0:
-		line += fmt.Sprintf(" in %s (pid %d)", d.Process, d.Pid)
-	case d.Process != "":
-		line += " in " + d.Process
-	}
-	if d.Count > 1 {
-		line += fmt.Sprintf(", %d times", d.Count)
-	}
-	if d.Meaning != "" {
-		line += "; " + d.Meaning
-	}
-	if d.Risk != "" {
-		line += "; it would open " + d.Risk
-	}
-	return line
-}
+func denialLine(d event.Denial) string { return d.Line() }
 
-// callText is a call with the arguments that decided: socket(family AF_ALG); or
-// what was to be sent where: tcp to 203.0.113.1:443.
-func callText(d event.Denial) string {
-	switch {
-	case d.Address != "" && d.Port != 0:
-		return d.Protocol + " to " + net.JoinHostPort(d.Address, strconv.Itoa(int(d.Port)))
-	case d.Address != "":
-		return d.Protocol + " to " + d.Address
-	case d.Syscall == "":
-		return d.Control
-	}
-	if len(d.Arguments) == 0 {
-		return d.Syscall
-	}
-	return d.Syscall + "(" + strings.Join(d.Arguments, ", ") + ")"
-}
+// callText is a call with the arguments that decided.
+func callText(d event.Denial) string { return d.Call() }
 
 // allowHint is what would allow a denial, in one line.
-func allowHint(d event.Denial) string {
-	if len(d.Allow) == 0 {
-		return d.Instead
-	}
-	return "to allow it, in a profile: " + flowOf(d.Allow)
-}
-
-// flowOf writes the lines of a profile in one: seccomp.allow: [{name: x}].
-func flowOf(lines []string) string {
-	var parts []string
-	section := ""
-	for _, line := range lines {
-		text := strings.TrimSpace(line)
-		switch depth := len(line) - len(strings.TrimLeft(line, " ")); {
-		case depth == 0:
-			section = strings.TrimSuffix(text, ":")
-		case strings.HasPrefix(text, "- "):
-			parts = append(parts, section+": ["+strings.TrimPrefix(text, "- ")+"]")
-		case strings.Contains(text, ": "):
-			parts = append(parts, section+"."+text)
-		default:
-			section += "." + strings.TrimSuffix(text, ":")
-		}
-	}
-	return strings.Join(parts, " and ")
-}
+func allowHint(d event.Denial) string { return d.Hint() }
