@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -32,6 +33,11 @@ type BundleInput struct {
 	Config string
 	// Reacts says that what the filter refuses can be followed by something.
 	Reacts bool
+	// Encloses says that the network of the container can be held to the profile's
+	// egress, and Resolvers which hosts answer for names beside the host's own: the
+	// pod's are its user's to name.
+	Encloses  bool
+	Resolvers []netip.Addr
 	// Pod is the one that the bundle belongs to, when its engine says so.
 	Pod Pod
 }
@@ -43,6 +49,9 @@ type Met struct {
 	Decisions []Decision  `json:"-"`
 	// Stripped are those decisions that took away what the bundle asked for.
 	Stripped []Decision `json:"-"`
+	// Network is what is let out of the container's network; nil when nobody can
+	// hold it to anything.
+	Network *Network `json:"-"`
 	// Reactions are what follows a denial of each severity, "kill" or "freeze".
 	Reactions map[event.Severity]string `json:"-"`
 
@@ -73,7 +82,7 @@ func MeetBundle(in BundleInput) (*Met, error) {
 	m.oci, m.linux = oci, oci.Linux
 	for _, step := range []func() error{
 		m.meetNamespaces, m.meetUser, m.meetProcess, m.meetRootfs, m.meetMounts, m.meetPaths, m.meetDevices,
-		m.meetResources, m.meetAnnotations, m.meetSeccomp,
+		m.meetResources, m.meetAnnotations, m.meetSeccomp, m.meetNetwork,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -82,7 +91,7 @@ func MeetBundle(in BundleInput) (*Met, error) {
 	return &Met{
 		OCI: oci, Decisions: m.plan.Decisions, Stripped: m.stripped, Profile: in.Profile.Metadata.Name,
 		Process: oci.Process, Limits: m.limits(), Replaced: m.replaced,
-		Reactions: m.plan.Reactions,
+		Reactions: m.plan.Reactions, Network: m.enclosed,
 	}, nil
 }
 
@@ -117,6 +126,7 @@ type meeter struct {
 	bundle   BundleInput
 	replaced *specs.User
 	stripped []Decision
+	enclosed *Network
 	closed   bool // the bundle's root could be written to
 }
 
@@ -177,10 +187,6 @@ func (m *meeter) meetNamespaces() error {
 			return err
 		}
 	}
-	m.decide(Decision{
-		Setting: "network", Value: "the engine's", Source: fromBundle,
-		Weakens: "network.egress of the profile is not enforced: the container is on a network that its engine made",
-	})
 	return m.meetUserNamespace()
 }
 

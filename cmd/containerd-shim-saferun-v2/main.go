@@ -9,15 +9,24 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/shim"
+	"github.com/safe-run/safe-run/spec"
+
 	// The container's init starts here, before main.
 	_ "github.com/safe-run/safe-run/sandbox/initproc/bundle"
 	// And so does a start, which becomes the service.
 	_ "github.com/safe-run/safe-run/sandbox/shim/early"
 )
 
+// enclose holds a network namespace to what a profile lets out.
+func enclose(path string, n spec.Network) (shim.Enclosure, error) { return network.Enclose(path, n) }
+
 func main() {
-	c := shim.Config{Name: "io.containerd.saferun.v2", Policy: meet, Notices: noticesIn, Stdin: os.Stdin, Stdout: os.Stdout, Again: again}
+	c := shim.Config{
+		Name: "io.containerd.saferun.v2", Policy: meet, Notices: noticesIn, Enclose: enclose,
+		Stdin: os.Stdin, Stdout: os.Stdout, Again: again,
+	}
 	if err := shim.Run(context.Background(), c); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %s\n", c.Name, err)
 		os.Exit(1)

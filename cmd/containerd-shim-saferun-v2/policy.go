@@ -50,7 +50,7 @@ func meet(ask shim.Ask) (*spec.Met, error) {
 		demote(ask.OCI)
 	}
 	met, err := spec.MeetBundle(spec.BundleInput{
-		OCI: ask.OCI, Profile: *p, Host: probe.Host(), Strip: c.OnConflict == policies.Strip, HostNamespaces: host, Reacts: true,
+		OCI: ask.OCI, Profile: *p, Host: probe.Host(), Strip: c.OnConflict == policies.Strip, HostNamespaces: host, Reacts: true, Encloses: true, Resolvers: c.Resolvers,
 		Unasked: unasked, Config: here.ConfigName(policies.Shim), Pod: podOf(ask.OCI),
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/profiles/builtin"
+	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -53,6 +55,9 @@ type BundleConfig struct {
 	// Denials is a directory for what containers are refused, as
 	// NAMESPACE/POD/denials.jsonl. Of the shim only.
 	Denials string `yaml:"denials"`
+	// Resolvers are the hosts that answer the containers' questions for names, such
+	// as a cluster's DNS service, where a profile lets anything out. Of the shim only.
+	Resolvers []netip.Addr `yaml:"resolvers"`
 }
 
 // ConfigName is where a front is configured.
@@ -108,10 +113,18 @@ func ParseBundleConfig(f Front, data []byte) (BundleConfig, error) {
 		return c, fmt.Errorf("onConflict is %q, not refuse or strip", c.OnConflict)
 	case len(c.Allow) > 0 && f != Shim:
 		return c, errors.New("allow is for kind Shim")
+	case len(c.Resolvers) > 0 && f != Shim || slices.ContainsFunc(c.Resolvers, noResolver):
+		return c, errors.New("resolvers is for kind Shim, and has addresses of hosts that answer for names; a metadata service is none")
 	case c.Denials != "" && (f != Shim || !filepath.IsAbs(c.Denials)):
 		return c, errors.New("denials is for kind Shim, and an absolute path")
 	}
 	return c, nil
+}
+
+// noResolver says whether no resolver answers there, or what answers gives out
+// more than names.
+func noResolver(a netip.Addr) bool {
+	return !a.IsValid() || a.Zone() != "" || a.Is4In6() || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || slices.Contains(spec.Metadata(), a)
 }
 
 // ForBundle is the profile that a bundle is held to: the one that it names

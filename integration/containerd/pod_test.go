@@ -54,6 +54,9 @@ type pods struct {
 	ctx context.Context
 }
 
+// podNet is the network of the pods of this run, by its first numbers.
+func podNet() string { return fmt.Sprint("10.213.", os.Getpid()%250) }
+
 func newPods(t *testing.T) *pods {
 	t.Helper()
 	if _, err := os.Stat("/usr/lib/cni/ptp"); err != nil {
@@ -66,7 +69,7 @@ func newPods(t *testing.T) *pods {
 	e := newEngine(t, more)
 	e.conflicts("refuse")
 	e.conflicts("strip")
-	network := fmt.Sprintf(`{"cniVersion": "1.0.0", "name": "t", "plugins": [{"type": "ptp", "ipam": {"type": "host-local", "subnet": "10.213.7.0/24", "dataDir": %q}}]}`, e.dir+"/ipam")
+	network := fmt.Sprintf(`{"cniVersion": "1.0.0", "name": "t", "plugins": [{"type": "ptp", "ipam": {"type": "host-local", "subnet": "%s.0/24", "routes": [{"dst": "0.0.0.0/0"}], "dataDir": %q}}]}`, podNet(), e.dir+"/ipam")
 	must(t, os.MkdirAll(e.dir+"/cni", 0o755))
 	must(t, os.WriteFile(e.dir+"/cni/10-t.conflist", []byte(network), 0o644))
 	e.client = "k8s.io"

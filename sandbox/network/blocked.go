@@ -113,9 +113,10 @@ func (b batch) removable(id string) (sets []*nftables.Set, err error) {
 // destinationOf reads a key of the sets: address, protocol and port, each in
 // four bytes.
 func destinationOf(key []byte) (to netip.AddrPort, protocol byte, ok bool) {
-	if len(key) != 12 {
+	if len(key) != 12 && len(key) != 24 {
 		return netip.AddrPort{}, 0, false
 	}
-	addr := netip.AddrFrom4([4]byte(key[:4]))
-	return netip.AddrPortFrom(addr, uint16(key[8])<<8|uint16(key[9])), key[4], true
+	addr, ok := netip.AddrFromSlice(key[:len(key)-8])
+	key = key[len(key)-8:]
+	return netip.AddrPortFrom(addr, uint16(key[4])<<8|uint16(key[5])), key[0], ok
 }

@@ -53,7 +53,7 @@ func Blocked(id string) ([]spec.Blocked, error) {
 	if len(all) < mostBlocked {
 		return out, nil
 	}
-	more, err := b.moreBlocked(id, now)
+	more, err := b.moreBlocked(blockedName(id), now)
 	return append(out, more...), err
 }
 
@@ -104,13 +104,13 @@ func age(e nftables.SetElement) time.Duration {
 }
 
 // moreBlocked reads the counters of what had no room.
-func (b batch) moreBlocked(id string, now time.Time) (out []spec.Blocked, err error) {
-	rules, err := b.GetRules(inetTable, &nftables.Chain{Name: blockedName(id), Table: inetTable})
+func (b batch) moreBlocked(chain string, now time.Time) (out []spec.Blocked, err error) {
+	rules, err := b.GetRules(inetTable, &nftables.Chain{Name: chain, Table: inetTable})
 	if missing(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, explain(err, "read what sandbox %.12s was refused", id)
+		return nil, explain(err, "read what was refused: %s", chain)
 	}
 	for _, r := range rules {
 		place := spec.PlaceMany

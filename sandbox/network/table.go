@@ -41,8 +41,8 @@ const netlinkTimeout = 20 * time.Second
 func newBatch() (batch, error) { return newBatchIn(nil) }
 
 // newBatchIn keeps the batch's sockets open in kept, unless it is nil.
-func newBatchIn(kept *sockets) (batch, error) {
-	conn, err := nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
+func newBatchIn(kept *sockets, more ...nftables.ConnOption) (batch, error) {
+	conn, err := nftables.New(append(more, nftables.WithSockOptions(func(c *netlink.Conn) error {
 		if err := kept.keep(c); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func newBatchIn(kept *sockets) (batch, error) {
 			return err
 		}
 		return c.SetDeadline(time.Now().Add(netlinkTimeout))
-	}))
+	}))...)
 	if err != nil {
 		return batch{}, explain(err, "open an nftables socket")
 	}

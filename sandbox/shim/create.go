@@ -83,7 +83,7 @@ func (s *Service) create(t *task, r *taskapi.CreateTaskRequest) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			t.denials.end()
+			t.refusals()
 		}
 	}()
 	if t.met != nil {
@@ -100,6 +100,9 @@ func (s *Service) create(t *task, r *taskapi.CreateTaskRequest) (err error) {
 		}
 	}()
 	_ = os.Remove(deletedFile(r.Bundle))
+	if err := s.enclose(t, oci, 0); err != nil {
+		return err
+	}
 	all := runc.Bundles{Root: stateOf(r.Bundle), Systemd: options.Systemd || oci.Linux != nil && isScope(oci.Linux.CgroupsPath)}
 	container, err := all.Create(r.ID, oci, with)
 	if err != nil {
@@ -109,6 +112,11 @@ func (s *Service) create(t *task, r *taskapi.CreateTaskRequest) (err error) {
 	t.container = container
 	t.mu.Unlock()
 	if err := t.init.launch(t, oci.Process, s.namespace); err != nil {
+		return errors.Join(err, t.container.Destroy())
+	}
+	if err := s.enclose(t, oci, t.init.pid()); err != nil {
+		t.init.started.Kill()
+		t.init.open().close()
 		return errors.Join(err, t.container.Destroy())
 	}
 	return nil
@@ -163,6 +171,7 @@ func (s *Service) meet(t *task, ask Ask) (*specs.Spec, error) {
 		return ask.OCI, nil
 	}
 	t.met, who.Profile = met, met.Profile
+	t.who, t.dir = who, dir
 	for _, d := range met.Stripped {
 		s.notices.add(dir, who.stripped(d))
 	}

@@ -3,9 +3,7 @@ package shim
 import (
 	"fmt"
 	"os"
-	"strings"
 	"sync"
-	"time"
 
 	tasktypes "github.com/containerd/containerd/api/types/task"
 	"github.com/containerd/log"
@@ -18,40 +16,14 @@ import (
 	"github.com/safe-run/safe-run/spec/seccomp"
 )
 
-// denials are what a container's filter refuses, told the first time at once,
-// again when there were ten times as many, and in all at the end.
+// denials are what a container's filter refuses.
 type denials struct {
-	notices  *notices
-	roused   func() // something is to be done: memory is given back after it
-	dir      func() string // of the pods' files
-	who      subject
-	more     string // to add to hints
+	*counted
 	tally    *trace.Tally
 	listener *trace.Listener
 	place    *os.File // the directory of the listener's socket
-
-	mu    sync.Mutex
-	told  map[string]uint64
-	timer *time.Timer // until it is told of what is new; nil when nothing is
-	due   time.Time
-	last  time.Time // of the last telling
-	lines int
-	over  bool
-
-	closed sync.Once
+	closed   sync.Once
 }
-
-// When what is new is told.
-const (
-	newAfter  = 50 * time.Millisecond
-	pause     = time.Second // between two tellings
-	moreAfter = 30 * time.Second
-	tenfold   = 10
-)
-
-// maxLines is how many notices of one container are written before the rest is
-// counted only: it must not push those of others out of the file.
-const maxLines = 300
 
 // listen makes the filter of a container report what it refuses. It gives the
 // spec itself where there is no filter of ours, or where something else listens;
@@ -77,9 +49,8 @@ func (s *Service) listen(t *task, who subject, dir func() string, oci *specs.Spe
 		return oci, nil
 	}
 	notified, answers := seccomp.Notified(filter)
-	d := &denials{
-		notices: s.notices, roused: s.work, dir: dir, who: who, tally: trace.NewTally(answers), told: map[string]uint64{},
-	}
+	tally := trace.NewTally(answers)
+	d := &denials{counted: s.count(who, dir, tally.Denials), tally: tally}
 	d.tally.New = func(event.Denial) { d.soon(newAfter) }
 	d.tally.More = func(event.Denial) { d.soon(moreAfter) }
 	if reacts {
@@ -127,62 +98,6 @@ func (d *denials) bind(dir string) (err error) {
 }
 
 func (d *denials) path() string { return fmt.Sprintf("/proc/self/fd/%d/denials.sock", d.place.Fd()) }
-
-// soon tells what is new a moment later, once for all that comes until then.
-func (d *denials) soon(after time.Duration) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	now := time.Now()
-	due := now.Add(after)
-	if soonest := d.last.Add(pause); due.Before(soonest) {
-		due = soonest
-	}
-	if d.over || d.timer != nil && !due.Before(d.due) {
-		return
-	}
-	if d.timer != nil {
-		d.timer.Stop()
-	}
-	d.due = due
-	d.timer = time.AfterFunc(due.Sub(now), func() { d.flush(false) })
-}
-
-// flush tells what is new; in the end, all that was not told yet.
-func (d *denials) flush(end bool) {
-	d.roused()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.over {
-		return
-	}
-	d.timer, d.last, d.over = nil, time.Now(), end
-	var list []notice
-	left := 0
-	for _, denial := range d.tally.Denials() {
-		key := keyOf(denial)
-		was := d.told[key]
-		if was == denial.Count || was > 0 && !end && denial.Count < tenfold*was {
-			continue
-		}
-		if d.lines >= maxLines {
-			left++
-			continue
-		}
-		d.lines++
-		d.told[key] = denial.Count
-		list = append(list, d.who.denied(denial, d.more))
-	}
-	if end && left > 0 {
-		one := notice{What: noticeDenied, subject: d.who, Message: fmt.Sprintf("%d kinds of denials more, or more of them, than are told of", left)}
-		list = append(list, one)
-	}
-	d.notices.add(d.dir, list...)
-}
-
-// keyOf tells kinds of denials apart.
-func keyOf(d event.Denial) string {
-	return strings.Join(append([]string{d.Control, d.Syscall, d.Process, string(d.Severity), d.Meaning, d.Call()}, d.Arguments...), "\x00")
-}
 
 // end tells of the rest and listens no more. It may be called more than once, and
 // returns when all is told.

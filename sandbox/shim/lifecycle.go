@@ -171,7 +171,7 @@ func (s *Service) deleteTask(ctx context.Context, t *task) error {
 		return fmt.Errorf("cannot delete a running process: %w", errdefs.ErrFailedPrecondition)
 	}
 	t.init.open().finish()
-	t.denials.end()
+	t.refusals()
 	t.mu.Lock()
 	for _, p := range t.execs {
 		if open := p.open(); open != nil {

@@ -172,6 +172,7 @@ func (s *Service) Shutdown(context.Context, *taskapi.ShutdownRequest) (*emptypb.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.tasks) == 0 {
+		Sweep(DefaultNotices)
 		s.end.Shutdown()
 	}
 	return empty, nil

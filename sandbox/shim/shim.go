@@ -53,6 +53,9 @@ type Config struct {
 	// Notices says where what containers are refused is written down, for the
 	// options of a container; DefaultNotices without it.
 	Notices func(Options) string
+	// Enclose holds the network namespace at a path to a policy's egress. Without
+	// it no network is held to anything.
+	Enclose func(path string, n spec.Network) (Enclosure, error)
 }
 
 // Run is the shim's command line: start, delete, -info, or the service itself.

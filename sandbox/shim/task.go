@@ -22,6 +22,9 @@ type task struct {
 	met        *spec.Met // nil when no policy applies
 	init       *process
 	denials    *denials // nil when its filter does not report
+	egress     *egress  // nil when its network is not its own, or not held to anything
+	who        subject
+	dir        func() string // of what it is refused
 
 	made   bool        // by Create; until then nobody finds it. Guarded by Service.mu
 	config os.FileInfo // of the bundle's config.json, by which the bundle is known
@@ -132,7 +135,13 @@ func (t *task) watch(told func(code uint32, at time.Time)) {
 	_ = record{int(t.init.pid()), code, at}.write(t.bundle)
 	told(code, at)
 	close(t.init.exited)
+	t.refusals()
+}
+
+// refusals tells of the rest that the container was refused.
+func (t *task) refusals() {
 	t.denials.end()
+	t.egress.end()
 }
 
 // signal sends a signal to the first process, or to all.
