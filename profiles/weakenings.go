@@ -21,6 +21,7 @@ const (
 	WeakNetworkIsolation = "network-isolation"
 	WeakReadOnlyPaths    = "read-only-paths"
 	WeakNamespaceSysctls = "namespace-sysctls"
+	WeakLandlock         = "landlock"
 )
 
 var weakenings = []Weakening{
@@ -36,6 +37,7 @@ var weakenings = []Weakening{
 	{WeakNetworkIsolation, "the container's connections are not filtered: it may reach other containers, the host and cloud metadata"},
 	{WeakReadOnlyPaths, "paths that should be hidden or read-only stay as the kernel shows them"},
 	{WeakNamespaceSysctls, "the filter alone refuses further namespaces, fanotify and programs in memory"},
+	{WeakLandlock, "mounts and owners alone say which files may be written and run; it is left out on every host, for a program that makes mounts or looks into processes that another exec started"},
 }
 
 // Weakenings lists what can be accepted, in a fixed order.

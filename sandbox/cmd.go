@@ -138,6 +138,8 @@ func (c *Cmd) create(context.Context) error {
 		Systemd: c.Driver == "systemd",
 		Files:   c.Sockets,
 		Sysctls: c.Plan.Namespaced,
+
+		Landlock: c.Plan.Landlock,
 	}
 	if err := c.connectService(&cfg); err != nil {
 		return err

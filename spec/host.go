@@ -33,6 +33,12 @@ type Host struct {
 	Nftables Tri `json:"nftables"`
 	// Sysctls are those of SecondLayers that the kernel has.
 	Sysctls []string `json:"sysctls,omitempty"`
+	// Landlock is the kernel's version of it (landlock_create_ruleset(2)); 0:
+	// there is none.
+	Landlock int `json:"landlock,omitempty"`
+	// Restrictions are the host's own sysctls that keep system calls to its
+	// administrator, as far as the kernel has them; see HostRestrictions.
+	Restrictions map[string]string `json:"restrictions,omitempty"`
 	// SysctlsWritable: /proc/sys can be written, so that they can be set.
 	SysctlsWritable Tri `json:"sysctlsWritable,omitempty"`
 	// Capabilities of the launcher that are in effect, without CAP_.
@@ -76,3 +82,12 @@ type IDRange struct {
 
 // IDsPerContainer is the number of ids that each container gets.
 const IDsPerContainer = 65536
+
+// HostRestrictions are sysctls of the host that refuse to containers what the
+// filter refuses, too. They are looked at, and never set.
+func HostRestrictions() []string {
+	return []string{
+		"kernel.dmesg_restrict", "kernel.io_uring_disabled", "kernel.perf_event_paranoid",
+		"kernel.unprivileged_bpf_disabled", "vm.unprivileged_userfaultfd",
+	}
+}

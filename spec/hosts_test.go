@@ -43,6 +43,7 @@ func hostV2() spec.Host {
 	h.Nameservers = []netip.Addr{
 		netip.MustParseAddr("2001:db8::53"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("169.254.169.253"),
 	}
+	h.Landlock = 7
 	h.CPUs, h.SwapTotal = 16, 8<<30
 	return h
 }

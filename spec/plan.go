@@ -25,6 +25,9 @@ type Plan struct {
 	// Namespaced are sysctls of the container's own namespaces, which the sandbox
 	// writes from inside them before the program begins; see secondLayers.
 	Namespaced map[string]string `json:"namespaced,omitempty"`
+	// Landlock is what the first process and every further one put themselves
+	// under; nil: nothing.
+	Landlock *Landlock `json:"landlock,omitempty"`
 	// Volumes are held while the container runs. Their mounts are in OCI.
 	Volumes   []VolumeUse `json:"volumes,omitempty"`
 	Network   Network     `json:"network"`

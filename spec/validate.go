@@ -24,6 +24,7 @@ func ValidatePlan(p *Plan) error {
 	v.process()
 	v.isolation()
 	v.namespaced()
+	v.landlock()
 	v.mounts()
 	v.rootfs()
 	v.filter()

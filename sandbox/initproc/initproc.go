@@ -53,7 +53,9 @@ func init() {
 	// the one that libcontainer set it for. From here on libcontainer keeps
 	// it across the change of user.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
-	compiled.Given()
+	if compiled.Given() != nil {
+		os.Exit(1)
+	}
 	libcontainer.Init() // never returns
 }
 

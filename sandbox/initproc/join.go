@@ -37,8 +37,9 @@ func introduce() error {
 		return os.NewSyscallError("sendmsg", err)
 	}
 	oob := make([]byte, unix.CmsgSpace(4))
+	answer := make([]byte, 1)
 	for {
-		n, oobn, _, _, err := unix.Recvmsg(socket, make([]byte, 1), oob, unix.MSG_CMSG_CLOEXEC)
+		n, oobn, _, _, err := unix.Recvmsg(socket, answer, oob, unix.MSG_CMSG_CLOEXEC)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -47,8 +48,11 @@ func introduce() error {
 		}
 		if messages, err := unix.ParseSocketControlMessage(oob[:oobn]); err == nil && len(messages) == 1 {
 			if fds, err := unix.ParseUnixRights(&messages[0]); err == nil && len(fds) == 1 {
-				compiled.Take(fds[0])
+				return compiled.Take(fds[0])
 			}
+		}
+		if answer[0] != compiled.Alone {
+			return errors.New("what was to come with the answer did not")
 		}
 		return nil
 	}

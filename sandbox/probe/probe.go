@@ -36,6 +36,8 @@ func Host() spec.Host {
 
 		Sysctls:         sysctls(),
 		SysctlsWritable: sysctlsWritable(),
+		Landlock:        landlock(),
+		Restrictions:    restrictions(),
 
 		Rlimits:     rlimits(),
 		CoreHandler: coreHandler(),

@@ -68,9 +68,11 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 		return nil, err
 	}
 	if o.Pidfd == nil { // whose place the compiled filter takes
-		filter := remembering(config.Seccomp, FiltersDir)
+		filter := remembering(&config, FiltersDir)
 		defer filter.close()
-		process.PidfdSocket = filter.ready()
+		if process.PidfdSocket, err = filter.ready(); err != nil {
+			return nil, err
+		}
 	}
 	children.begin()
 	err = b.container.Start(process)

@@ -24,6 +24,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
+	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -45,6 +46,9 @@ type Config struct {
 	// Sysctls are written inside the container's namespaces, while the first
 	// process waits.
 	Sysctls map[string]string
+	// Landlock is what its processes put themselves under, the first one and those
+	// that join; nil: nothing.
+	Landlock *spec.Landlock
 	// Systemd selects the systemd cgroup driver.
 	Systemd bool
 	// Stdin, Stdout and Stderr are the first process's own descriptors,
@@ -75,7 +79,7 @@ func Create(cfg Config) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	filter := briefing(config.Seccomp, FiltersDir) // beside what follows
+	filter := briefing(config, FiltersDir) // beside what follows
 	defer filter.close()
 	if err := killForeign(config.Seccomp); err != nil {
 		return nil, err
@@ -92,7 +96,9 @@ func Create(cfg Config) (*Container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create: %w", err)
 	}
-	process.PidfdSocket = filter.ready() // initproc takes it out of the way
+	if process.PidfdSocket, err = filter.ready(); err != nil { // initproc takes it out of the way
+		return nil, errors.Join(err, ignoreMissing(container.Destroy()))
+	}
 	if filter.brief != nil && os.WriteFile(filepath.Join(cfg.State, wholeFile), filter.whole, 0o600) == nil {
 		config.Seccomp = filter.brief
 	}
@@ -136,6 +142,9 @@ func convert(cfg Config) (*configs.Config, error) {
 	config.ParentDeathSignal = int(unix.SIGKILL)
 	if cfg.Systemd && cgroups.IsCgroup2UnifiedMode() {
 		tellSwap(config.Cgroups.Resources)
+	}
+	if err := underLandlock(config, cfg.Landlock); err != nil {
+		return nil, err
 	}
 	return config, nil
 }
@@ -263,6 +272,9 @@ func execError(err error, args []string) error {
 // startHint is the next step after an error of init's. Most come from images:
 // whatever lies where a filesystem is mounted is refused, link or file.
 func startHint(text string) string {
+	if strings.Contains(text, "error creating filter") {
+		return "the kernel did not take the rules for Landlock: run with --accept landlock to go without"
+	}
 	if strings.Contains(text, "mount") {
 		return "the image has a link or a file where a filesystem is mounted: make plain directories of them, above all of /proc, /sys, /dev, /run and /tmp"
 	}

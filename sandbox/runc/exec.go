@@ -11,6 +11,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/safe-run/safe-run/sandbox/runc/compiled"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -84,7 +85,7 @@ func (l *Live) start(joined *Joined, j Join) error {
 	}
 	process.Init, process.PidfdSocket = false, os.NewFile(uintptr(fds[1]), "join")
 	met := make(chan error, 1)
-	filter := remembering(config.Seccomp, FiltersDir)
+	filter := remembering(&config, FiltersDir)
 	defer filter.close()
 	go func() { met <- l.meet(fds[0], j.Met, filter) }()
 	err = l.container.Start(process)
@@ -145,11 +146,17 @@ func (l *Live) meet(socket int, met func(*os.File) error, filter *memory) error 
 			return err
 		}
 	}
-	var rights []byte
-	if file := filter.ready(); file != nil {
-		rights = unix.UnixRights(int(file.Fd()))
+	file, err := filter.ready()
+	if err != nil {
+		return err
 	}
-	return os.NewSyscallError("sendmsg", unix.Sendmsg(socket, []byte{1}, rights, nil, 0))
+	var rights []byte
+	answer := []byte{compiled.Alone}
+	if file != nil {
+		rights = unix.UnixRights(int(file.Fd()))
+		answer[0] = compiled.Accompanied
+	}
+	return os.NewSyscallError("sendmsg", unix.Sendmsg(socket, answer, rights, nil, 0))
 }
 
 // joinError explains why a process could not be started.

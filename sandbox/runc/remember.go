@@ -17,17 +17,21 @@ const FiltersDir = "/var/lib/safe-run/filters"
 // memory is a filter that was compiled once and kept, for init to load. Nothing
 // that fails here fails a launch: then init compiles, as it does when what it is
 // given was made of something else than what it is asked for.
+//
+// The rules for Landlock go with it, and them init does not do without.
 type memory struct {
 	found sync.WaitGroup
 	file  *os.File // sealed; nil where there is none
 	brief *configs.Seccomp
 	whole []byte // what brief stands for, as JSON; see briefing
+	rules []byte // for Landlock, as JSON
 }
 
-// remembering begins to look in dir for the compiled form of a filter, and
-// compiles it when it was never kept.
-func remembering(filter *configs.Seccomp, dir string) *memory {
-	m := &memory{}
+// remembering begins to look in dir for the compiled form of a configuration's
+// filter, and compiles it when it was never kept.
+func remembering(config *configs.Config, dir string) *memory {
+	filter := config.Seccomp
+	m := &memory{rules: landlockOf(config)}
 	if filter == nil {
 		return m
 	}
@@ -42,11 +46,12 @@ func remembering(filter *configs.Seccomp, dir string) *memory {
 
 // briefing is remembering for an init that need not know the filter at all: what
 // it is told is brief.
-func briefing(filter *configs.Seccomp, dir string) *memory {
+func briefing(config *configs.Config, dir string) *memory {
+	filter := config.Seccomp
 	if filter == nil || !canBeBrief(filter) {
-		return remembering(filter, dir)
+		return remembering(config, dir)
 	}
-	m, content := &memory{}, portable(filter)
+	m, content := &memory{rules: landlockOf(config)}, portable(filter)
 	m.found.Go(func() {
 		whole, err := json.Marshal(content)
 		if err != nil {
@@ -95,15 +100,20 @@ func (m *memory) seal(encoded []byte) {
 	if encoded == nil {
 		return
 	}
-	if file, err := compiled.Sealed(encoded); err == nil {
+	if file, err := compiled.Sealed(compiled.Pack(m.rules, encoded)); err == nil {
 		m.file = file
 	}
 }
 
-// ready gives the filter; nil when there is none. It is closed by close.
-func (m *memory) ready() *os.File {
+// ready gives the filter and the rules; nil when there are neither. It is closed
+// by close. An error says that rules cannot be handed on.
+func (m *memory) ready() (*os.File, error) {
 	m.found.Wait()
-	return m.file
+	var err error
+	if m.file == nil && m.rules != nil {
+		m.file, err = compiled.Sealed(compiled.Pack(m.rules, nil))
+	}
+	return m.file, err
 }
 
 func (m *memory) close() {

@@ -42,9 +42,12 @@ func reporting(t testing.TB) *configs.Seccomp {
 
 func remember(t testing.TB, dir string, filter *configs.Seccomp) []byte {
 	t.Helper()
-	m := remembering(filter, dir)
+	m := remembering(&configs.Config{Seccomp: filter}, dir)
 	defer m.close()
-	file := m.ready()
+	file, err := m.ready()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if file == nil {
 		return nil
 	}
@@ -95,9 +98,9 @@ func TestBriefing(t *testing.T) {
 	filter.ListenerMetadata = "x"
 	want := remember(t, dir, filter)
 	for _, found := range []string{"found", "compiled"} {
-		m := briefing(filter, dir)
+		m := briefing(&configs.Config{Seccomp: filter}, dir)
 		defer m.close()
-		e, err := compiled.Unseal(int(m.ready().Fd()))
+		e, err := compiled.Unseal(int(sealedOf(m).Fd()))
 		if err != nil || m.brief == nil || !bytes.Equal(e.Program, want) {
 			t.Fatalf("%s: %d bytes of %d, %v", found, len(e.Program), len(want), err)
 		}
@@ -129,9 +132,9 @@ func TestBriefing(t *testing.T) {
 		}
 	}
 	filter.DefaultErrnoRet = nil
-	m := briefing(filter, dir)
+	m := briefing(&configs.Config{Seccomp: filter}, dir)
 	defer m.close()
-	if m.ready() == nil || m.brief != nil {
+	if sealedOf(m) == nil || m.brief != nil {
 		t.Errorf("another default: %+v", m.brief)
 	}
 }
@@ -164,7 +167,7 @@ func BenchmarkFilter(b *testing.B) {
 	for name, work := range map[string]func(){
 		"compiled": func() { _, err = compile(filter, libseccomp.ArchInvalid) },
 		"found": func() {
-			remembering(filter, dir).close()
+			remembering(&configs.Config{Seccomp: filter}, dir).close()
 		},
 		"answered": func() {
 			compiled.Answer(entry)
@@ -190,4 +193,13 @@ func used() int64 {
 	var u unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &u)
 	return u.Utime.Nano() + u.Stime.Nano()
+}
+
+// sealedOf is what a memory hands on; nil when there is nothing.
+func sealedOf(m *memory) *os.File {
+	file, err := m.ready()
+	if err != nil {
+		return nil
+	}
+	return file
 }

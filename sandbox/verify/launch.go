@@ -47,7 +47,7 @@ func (b *Battery) launch(ctx context.Context, change predict.Change, each func(L
 	}
 	defer planOut.Close()
 	args := []string{"attack"}
-	if change.Without != "" || change.Remove != nil {
+	if change.Without != "" || change.Remove != nil || change.Base != nil {
 		args = append(args, "--ablated")
 	}
 	args = append(append(args, b.Flags...), b.image())
@@ -153,7 +153,10 @@ func edit(from io.Reader, to io.Writer, change predict.Change) (*spec.Plan, spec
 	if err != nil || got.Plan == nil {
 		return nil, got.Host, fmt.Errorf("no plan: %w", orEnded(err))
 	}
-	changed, err := change.Apply(got.Plan)
+	var changed *spec.Plan
+	if got.Plan, err = change.Before(got.Plan); err == nil {
+		changed, err = change.Apply(got.Plan)
+	}
 	if err == nil {
 		var data []byte
 		if data, err = json.Marshal(changed); err == nil {

@@ -103,6 +103,10 @@ func (f *findings) independent(r *battery.Result, stops []battery.Stop) []batter
 		return []battery.Layer{r.Observed}
 	}
 	out := []battery.Layer{r.Observed}
+	if without.Verdict == battery.Missing {
+		// Seen: the kernel was asked, and does not have it.
+		return append(out, battery.Absent)
+	}
 	if without.Verdict != battery.Blocked {
 		return out
 	}

@@ -34,6 +34,9 @@ type Battery struct {
 	// Predict says which layers of a plan stop a probe, those that the kernel asks
 	// first in front.
 	Predict func(*spec.Plan, spec.Host, string) []battery.Stop
+	// Base, if it is not nil, changes the plan before anything is predicted from
+	// it: what else holds is seen where the filter is not in front.
+	Base func(*spec.Plan)
 	// Sabotage, if it is not nil, takes something away from the plan that is
 	// carried out and not from the one that is predicted from: the battery has to
 	// find it.
@@ -107,7 +110,7 @@ func (b *Battery) change(without battery.Layer, marked bool) predict.Change {
 	if marked {
 		args = append(args, "--skip", strings.Join(expensive, ","))
 	}
-	return predict.Change{Probe: b.Probe, Args: args, Marked: marked, Without: without, Limits: limits, Remove: b.Sabotage}
+	return predict.Change{Probe: b.Probe, Args: args, Marked: marked, Without: without, Limits: limits, Base: b.Base, Remove: b.Sabotage}
 }
 
 // expensive probes use something up, and tell nothing about the filter.

@@ -22,7 +22,8 @@ const (
 	NoNewPrivs   Layer = "no-new-privileges"
 	NonRoot      Layer = "non-root"
 	Sysctls      Layer = "sysctls" // of the container's own namespaces, and of the host
-	LSM          Layer = "lsm"     // AppArmor, SELinux, Landlock
+	LSM          Layer = "lsm"     // AppArmor, SELinux
+	Landlock     Layer = "landlock"
 	Devices      Layer = "devices"
 	Network      Layer = "network"
 	Launcher     Layer = "launcher" // what safe-run itself does: closed descriptors, bounded logs

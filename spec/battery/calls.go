@@ -65,7 +65,7 @@ var calls = []Probe{
 	{
 		ID: "X13", Title: "run a program that was written", Technique: "execve(2) of a file in each writable directory",
 		Harmless: "a program of a few bytes that ends at once; the file is removed",
-		Layers:   []Stop{by(Mounts, "EACCES"), by(ReadOnly, "EROFS")}, Controls: []int{15},
+		Layers:   []Stop{by(Mounts, "EACCES"), by(ReadOnly, "EROFS"), by(Landlock, "EACCES")}, Controls: []int{15},
 	},
 	{
 		ID: "X14", Title: "write code and run it", Technique: "mmap(2) of a page that may be written and run",
@@ -137,7 +137,7 @@ var entries = []Probe{
 	},
 	{
 		ID: "A07", Title: "paste on the console", Technique: "ioctl(2), TIOCLINUX, plain and with high bits",
-		Harmless: "of descriptor -1",
-		Layers:   []Stop{filterPerm}, Reference: "CVE-2023-1523", Controls: []int{1},
+		Harmless: "of the console that is there, with an address that cannot be; of descriptor -1 where there is none",
+		Layers:   []Stop{filterPerm, by(Devices, "ENOENT")}, Reference: "CVE-2023-1523", Controls: []int{1},
 	},
 }

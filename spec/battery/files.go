@@ -73,12 +73,12 @@ var devices = []Probe{
 	{
 		ID: "D01", Title: "make a device", Technique: "mknod(2) of null, open(2)",
 		Harmless: "the device that everybody has; removed",
-		Layers:   []Stop{filterPerm, noCap, by(Mounts, "EACCES")}, Controls: []int{1, 2, 20}, Critical: true,
+		Layers:   []Stop{filterPerm, by(Landlock, "EACCES"), noCap, by(Mounts, "EACCES")}, Controls: []int{1, 2, 20}, Critical: true,
 	},
 	{
 		ID: "D02", Title: "make the host's memory, log and disk", Technique: "mknod(2) of mem, kmsg and the root's disk, open(2)",
 		Harmless: "opened for reading, and not read; removed",
-		Layers:   []Stop{filterPerm, noCap, by(Mounts, "EACCES"), by(Cgroup, "EPERM")}, Reference: "CDK mount-disk", Controls: []int{2, 20}, Critical: true,
+		Layers:   []Stop{filterPerm, by(Landlock, "EACCES"), noCap, by(Mounts, "EACCES"), by(Cgroup, "EPERM")}, Reference: "CDK mount-disk", Controls: []int{2, 20}, Critical: true,
 	},
 	{
 		ID: "D03", Title: "devices that are there", Technique: "open(2) of /dev/mem, kvm, fuse, net/tun",

@@ -4,22 +4,22 @@ var mounts = []Probe{
 	{
 		ID: "M01", Title: "mount a filesystem", Technique: "mount(2) of a tmpfs",
 		Harmless: "on a directory of its own, unmounted at once",
-		Layers:   []Stop{filterPerm, noCap}, Reference: "CDK mount-*", Controls: []int{1, 2}, Critical: true,
+		Layers:   []Stop{filterPerm, by(Landlock, "EPERM"), noCap}, Reference: "CDK mount-*", Controls: []int{1, 2}, Critical: true,
 	},
 	{
 		ID: "M02", Title: "mount a fresh /proc without masks", Technique: "mount(2) of proc",
 		Harmless: "on a directory of its own, unmounted at once",
-		Layers:   []Stop{filterPerm, noCap}, Reference: "CDK mount-procfs", Controls: []int{1, 2, 16}, Critical: true,
+		Layers:   []Stop{filterPerm, by(Landlock, "EPERM"), noCap}, Reference: "CDK mount-procfs", Controls: []int{1, 2, 16}, Critical: true,
 	},
 	{
 		ID: "M03", Title: "mount cgroup v1 for its release_agent", Technique: "mount(2) of cgroup, open(2) of release_agent",
 		Harmless: "a hierarchy of its own without controllers; release_agent is opened and not written; unmounted at once",
-		Layers:   []Stop{filterPerm, noCap, by(LSM, "EACCES")}, Reference: "CVE-2022-0492", Controls: []int{1, 2}, Critical: true,
+		Layers:   []Stop{filterPerm, noCap, by(Landlock, "EPERM"), by(LSM, "EACCES")}, Reference: "CVE-2022-0492", Controls: []int{1, 2}, Critical: true,
 	},
 	{
 		ID: "M04", Title: "remount the root", Technique: "mount(2) with MS_REMOUNT",
 		Harmless: "with the flags that it has",
-		Layers:   []Stop{filterPerm, noCap}, Controls: []int{1, 2, 6}, Critical: true,
+		Layers:   []Stop{filterPerm, by(Landlock, "EPERM"), noCap}, Controls: []int{1, 2, 6}, Critical: true,
 	},
 	{
 		ID: "M05", Title: "mount by the new calls", Technique: "fsopen(2), open_tree(2) with OPEN_TREE_CLONE",
@@ -52,14 +52,14 @@ var mounts = []Probe{
 		Layers:   []Stop{filterPerm, noCap, by(Sysctls, "ENOSPC")}, Controls: []int{1, 2},
 	},
 	{
-		ID: "M11", Title: "clone3, whose flags no filter can see", Technique: "clone3(2)",
-		Harmless: "with a size that is too small",
-		Layers:   []Stop{filterNoSys}, Controls: []int{1},
+		ID: "M11", Title: "clone3, whose flags no filter can see", Technique: "clone3(2) with CLONE_NEWUSER",
+		Harmless: "the child ends at once, and the namespace with it",
+		Layers:   []Stop{filterNoSys, by(Sysctls, "ENOSPC")}, Controls: []int{1},
 	},
 	{
 		ID: "M12", Title: "take a mask off", Technique: "umount2(2) of what hides a file of /proc",
 		Harmless: "at the very end, in a copy of the mounts where one can be made",
-		Layers:   []Stop{filterPerm, noCap}, Controls: []int{1, 16}, Limits: true,
+		Layers:   []Stop{filterPerm, by(Landlock, "EPERM"), noCap}, Controls: []int{1, 16}, Limits: true,
 	},
 	{
 		ID: "M13", Title: "mounts that the host sees, or that come from it later", Technique: "propagation in /proc/self/mountinfo",

@@ -54,7 +54,7 @@ var networks = []Probe{
 	{
 		ID: "N11", Title: "a privileged port", Technique: "bind(2) of 127.0.0.1:80",
 		Harmless: "nobody listens, and it is closed at once",
-		Layers:   []Stop{by(Capabilities, "EACCES"), filterFamily}, Controls: []int{2, 23},
+		Layers:   []Stop{by(Capabilities, "EACCES"), by(Landlock, "EACCES"), filterFamily}, Controls: []int{2, 23},
 	},
 	{
 		ID: "N12", Title: "the cloud's metadata", Technique: "connect(2) of a datagram socket to 169.254.169.254 and fd00:ec2::254",

@@ -18,7 +18,9 @@ import (
 
 func init() {
 	if len(os.Args) > 1 && os.Args[1] == "init" && os.Getenv("_LIBCONTAINER_INITPIPE") != "" {
-		compiled.Given()
+		if compiled.Given() != nil {
+			os.Exit(1)
+		}
 		libcontainer.Init() // never returns
 	}
 }

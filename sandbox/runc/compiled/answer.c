@@ -115,8 +115,23 @@ static int setting(scmp_filter_ctx filter, struct call c)
 	return 0;
 }
 
+/* The next filter that is made is the process's own, and last: it is the moment
+ * to put the thread under what comes before a filter. */
+static int confining;
+extern int safe_run_confine(void); /* Go's */
+
+void safe_run_filter_confine(void)
+{
+	confining = 1;
+}
+
 scmp_filter_ctx __wrap_seccomp_init(uint32_t action)
 {
+	if (confining) {
+		confining = 0;
+		if (safe_run_confine() != 0)
+			return NULL;
+	}
 	scmp_filter_ctx filter = __real_seccomp_init(action);
 	if (memory.mode != OFF && memory.filter == NULL && filter != NULL) {
 		memory.filter = filter;

@@ -1,6 +1,8 @@
 package compiled
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -39,17 +41,55 @@ func IsSealed(fd int) bool {
 	return err == nil && seals&sealed == sealed
 }
 
-// Unseal reads what Sealed was given. Whoever sealed it has checked it.
+// packed begins what has rules for Landlock in front of an entry.
+const packed = "SRCONFIN"
+
+// Pack puts rules for Landlock, as JSON, in front of an encoded entry; either
+// may be nothing.
+func Pack(rules, encoded []byte) []byte {
+	if len(rules) == 0 {
+		return encoded
+	}
+	out := binary.LittleEndian.AppendUint32([]byte(packed), uint32(len(rules)))
+	return append(append(out, rules...), encoded...)
+}
+
+// unpack undoes Pack.
+func unpack(data []byte) (rules, encoded []byte, err error) {
+	rest, ok := bytes.CutPrefix(data, []byte(packed))
+	if !ok {
+		return nil, data, nil
+	}
+	if len(rest) < 4 {
+		return nil, nil, errDamaged
+	}
+	length := binary.LittleEndian.Uint32(rest)
+	if rest = rest[4:]; length == 0 || uint64(length) > uint64(len(rest)) {
+		return nil, nil, errDamaged
+	}
+	return rest[:length], rest[length:], nil
+}
+
+// Unseal reads the entry that Sealed was given. Whoever sealed it has checked it.
 func Unseal(fd int) (Entry, error) {
+	data, err := unseal(fd)
+	if err != nil {
+		return Entry{}, err
+	}
+	return split(data)
+}
+
+// unseal reads what Sealed was given.
+func unseal(fd int) ([]byte, error) {
 	if !IsSealed(fd) {
-		return Entry{}, errDamaged
+		return nil, errDamaged
 	}
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
-		return Entry{}, os.NewSyscallError("fstat", err)
+		return nil, os.NewSyscallError("fstat", err)
 	}
-	if stat.Size > MaxSize {
-		return Entry{}, errDamaged
+	if stat.Size > 2*MaxSize {
+		return nil, errDamaged
 	}
 	data := make([]byte, stat.Size)
 	for at := 0; at < len(data); {
@@ -61,9 +101,9 @@ func Unseal(fd int) (Entry, error) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return Entry{}, err
+			return nil, err
 		}
 		at += n
 	}
-	return split(data)
+	return data, nil
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/spec"
 )
 
 // high is what an int argument may carry above what the kernel reads of it.
@@ -46,12 +48,14 @@ func socket(family, kind, protocol uint64) call { return sys("socket", family, k
 // attacks are what the probe program asks the kernel for, in its order of parts,
 // and what the kernel asks after the filter, in its own.
 var attacks = map[string][]part{
-	"M01": one(sys("mount"), own("SYS_ADMIN")),
-	"M02": one(sys("mount"), own("SYS_ADMIN"), revealing),
+	// Security modules are asked before the capability is (path_mount()), and
+	// after it to unmount.
+	"M01": one(sys("mount"), landlocked, own("SYS_ADMIN")),
+	"M02": one(sys("mount"), landlocked, own("SYS_ADMIN"), revealing),
 	// New hierarchies are made in the host's cgroup namespace only
 	// (cgroup1_get_tree() in kernel/cgroup/cgroup-v1.c).
-	"M03": one(sys("mount"), own("SYS_ADMIN"), ofNamespace(specs.CgroupNamespace, "EPERM")),
-	"M04": one(sys("mount"), own("SYS_ADMIN")),
+	"M03": one(sys("mount"), landlocked, own("SYS_ADMIN"), ofNamespace(specs.CgroupNamespace, "EPERM")),
+	"M04": one(sys("mount"), landlocked, own("SYS_ADMIN")),
 	"M05": each(names("fsopen", "open_tree"), own("SYS_ADMIN")),
 	"M06": each(names("move_mount", "mount_setattr", "pivot_root"), own("SYS_ADMIN")),
 	"M07": one(sys("chroot"), own("SYS_CHROOT")),
@@ -62,13 +66,13 @@ var attacks = map[string][]part{
 		sys("unshare", 0x40000000), sys("unshare", 0x20000000),
 		sys("unshare", 0x8000000), sys("unshare", 0x2000000), sys("unshare", 0x80),
 	}, own("SYS_ADMIN"), inside("user.max_net_namespaces", "ENOSPC"))),
-	"M11": one(sys("clone3")),
-	"M12": one(sys("umount2"), own("SYS_ADMIN")),
+	"M11": one(sys("clone3"), inside("user.max_user_namespaces", "ENOSPC")),
+	"M12": one(sys("umount2"), own("SYS_ADMIN"), landlocked),
 	"M13": only(private),
 	"M14": only(noHostFiles),
 	"M15": only(launcher),
 	// The owner is asked before the mount is.
-	"M16": only(rootsFile, readOnlyMount(ProbePath)),
+	"M16": only(rootsFile, readOnlyMount(ProbePath), noRule(spec.LandlockWrite, ProbePath)),
 	"M17": one(sys("open_by_handle_at"), hosts("DAC_READ_SEARCH")),
 
 	"K01": each(names("init_module", "finit_module", "delete_module"), hosts("SYS_MODULE")),
@@ -82,7 +86,7 @@ var attacks = map[string][]part{
 	"K05": one(sys("quotactl")),
 	"K06": one(sys("settimeofday"), hosts("SYS_TIME")),
 	"K07": one(sys("adjtimex")),
-	"K08": one(sys("syslog")),
+	"K08": one(sys("syslog"), restricted("kernel.dmesg_restrict", "EPERM", "1")),
 	"K09": {
 		{calls: names("iopl"), then: []layer{hosts("SYS_RAWIO")}},
 		{calls: names("ioperm"), then: []layer{hosts("SYS_RAWIO")}},
@@ -91,11 +95,12 @@ var attacks = map[string][]part{
 	"K10": one(sys("sethostname"), own("SYS_ADMIN")),
 	"K11": one(sys("fanotify_init"), inside("user.max_fanotify_groups", "EMFILE")),
 
-	"X01": one(sys("bpf")),
-	"X02": one(sys("perf_event_open")),
-	"X03": one(sys("userfaultfd")),
+	"X01": one(sys("bpf"), restricted("kernel.unprivileged_bpf_disabled", "EPERM", "1", "2")),
+	// 3 and 4 are Debian's and Ubuntu's.
+	"X02": one(sys("perf_event_open"), restricted("kernel.perf_event_paranoid", "EACCES", "3", "4")),
+	"X03": one(sys("userfaultfd"), restricted("vm.unprivileged_userfaultfd", "EPERM", "0")),
 	"X04": one(sys("userfaultfd", 1)),
-	"X05": one(sys("io_uring_setup")),
+	"X05": one(sys("io_uring_setup"), restricted("kernel.io_uring_disabled", "EPERM", "1", "2")),
 	"X06": one(sys("keyctl")),
 	"X07": calls(names("add_key", "request_key")...),
 	"X08": one(sys("ptrace")),
@@ -104,8 +109,7 @@ var attacks = map[string][]part{
 	"X11": one(sys("pidfd_getfd")),
 	"X12": one(sys("memfd_create", 0, 0x10), inside("vm.memfd_noexec", "EACCES")),
 	"X13": {
-		{then: []layer{noexecAt("/tmp")}}, {then: []layer{noexecAt("/dev/shm")}},
-		{then: []layer{noexecAt("/run")}}, {then: []layer{noexecAt("/var/tmp")}},
+		{then: written("/tmp")}, {then: written("/dev/shm")}, {then: written("/run")}, {then: written("/var/tmp")},
 	},
 	"X14": one(sys("mmap", 0, 4096, 7)),
 	"X15": calls(names("memfd_secret", "modify_ldt")...),
@@ -128,11 +132,11 @@ var attacks = map[string][]part{
 		{calls: []call{sys("prctl", high|34)}},
 		{calls: []call{sys("fchmod", 3, high|0o4700)}},
 		{calls: []call{sys("ioctl", 3, high|0x5412)}},
-		{calls: []call{sys("ioctl", high-1, high|0x541c)}},
+		{calls: []call{sys("ioctl", high-1, high|0x541c)}, then: []layer{noConsole}},
 	},
 	"A05": only(missing),
 	"A06": calls(sys("ioctl", 3, 0x5412), sys("ioctl", 3, high|0x5412)),
-	"A07": calls(sys("ioctl", high-1, 0x541c), sys("ioctl", high-1, high|0x541c)),
+	"A07": each([]call{sys("ioctl", high-1, 0x541c), sys("ioctl", high-1, high|0x541c)}, noConsole),
 
 	"N01": one(socket(38, 5, 0)),
 	"N02": one(socket(40, 1, 0)),
@@ -144,7 +148,7 @@ var attacks = map[string][]part{
 	"N08": one(socket(16, 3, 9)),
 	"N09": calls(socket(16, 3, 16), socket(16, 3, 4), socket(16, 2, 11)),
 	"N10": calls(socket(16, 3, 0), socket(16, 3, 15)),
-	"N11": {{calls: []call{socket(2, 1, 0), sys("bind")}, then: []layer{lowPort}}},
+	"N11": {{calls: []call{socket(2, 1, 0), sys("bind")}, then: []layer{noTCP, lowPort}}},
 	"N12": each([]call{socket(2, 2, 0), socket(10, 2, 0)}, noRoute),
 	"N13": only(ofNamespace(specs.NetworkNamespace)),
 	"N14": only(netSettings, readOnlyPath("/proc/sys/net/ipv4/ip_forward")),
@@ -173,10 +177,10 @@ var attacks = map[string][]part{
 	},
 	"F13": only(hostsWith("SYS_RESOURCE", "EACCES")),
 
-	"D01": one(sys("mknodat", 0, 0, 0o020600), hosts("MKNOD"), option("/tmp", "nodev", "EACCES")),
+	"D01": one(sys("mknodat", 0, 0, 0o020600), noDevices, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")),
 	"D02": {
-		{calls: []call{sys("mknodat", 0, 0, 0o020600)}, then: []layer{deviceCgroup, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")}},
-		{calls: []call{sys("mknodat", 0, 0, 0o060600)}, then: []layer{deviceCgroup, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")}},
+		{calls: []call{sys("mknodat", 0, 0, 0o020600)}, then: []layer{noDevices, deviceCgroup, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")}},
+		{calls: []call{sys("mknodat", 0, 0, 0o060600)}, then: []layer{noDevices, deviceCgroup, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")}},
 	},
 	"D03": only(noDevice),
 
@@ -185,7 +189,7 @@ var attacks = map[string][]part{
 	"P03": one(sys("setuid"), own("SETUID")),
 	"P04": one(sys("fsetxattr"), own("SETFCAP")),
 	"P05": one(sys("chmod", 0, 0o4700), option("/tmp", "nosuid")),
-	"P06": only(mappedRoot),
+	"P06": only(mappedRoot, notRoot),
 
 	"R01": only(pids),
 	"R02": only(memory),
@@ -194,5 +198,5 @@ var attacks = map[string][]part{
 	"R05": only(cpu),
 	"R06": only(launcher),
 	"R07": one(sys("shmget")),
-	"R08": only(readOnlyRoot, nonRoot),
+	"R08": only(readOnlyRoot, noRule(spec.LandlockMake, "/"), nonRoot),
 }

@@ -32,8 +32,20 @@ type Change struct {
 	Limits func(*spec.Plan) string
 	// Without is the layer that is taken away; empty: none.
 	Without battery.Layer
+	// Base, if it is not nil, is a change to what is predicted from as well; see
+	// Before.
+	Base func(*spec.Plan)
 	// Remove takes something else away, if it is not nil.
 	Remove func(*spec.Plan)
+}
+
+// Before gives the plan that is predicted from.
+func (c Change) Before(plan *spec.Plan) (*spec.Plan, error) {
+	out, err := clone(plan)
+	if err == nil && c.Base != nil {
+		c.Base(out)
+	}
+	return out, err
 }
 
 // Apply gives the changed plan. The one that comes in stays as it is.
@@ -113,7 +125,7 @@ func Ablations(plan *spec.Plan) []battery.Layer {
 	var all []battery.Layer
 	for _, layer := range []battery.Layer{
 		battery.Seccomp, battery.Capabilities, battery.Masks, battery.Mounts, battery.ReadOnly,
-		battery.NonRoot, battery.UserNS, battery.Cgroup, battery.Rlimits, battery.Sysctls,
+		battery.NonRoot, battery.UserNS, battery.Cgroup, battery.Rlimits, battery.Sysctls, battery.Landlock,
 	} {
 		if has(plan, layer) {
 			all = append(all, layer)
@@ -133,6 +145,7 @@ var removals = map[battery.Layer]func(*spec.Plan){
 	battery.Cgroup:       noLimits,
 	battery.Rlimits:      func(p *spec.Plan) { p.OCI.Process.Rlimits = nil },
 	battery.Sysctls:      func(p *spec.Plan) { p.OCI.Linux.Sysctl, p.Namespaced = nil, nil },
+	battery.Landlock:     func(p *spec.Plan) { p.Landlock = nil },
 }
 
 // allCapabilities gives those that are the user namespace's alone: what the

@@ -47,6 +47,7 @@ func Controls() []Control {
 		{"processes", func(p *spec.Plan) { p.OCI.Linux.Resources.Pids = nil; p.Limits.Pids = 0 }},
 		{"processor time", func(p *spec.Plan) { p.OCI.Linux.Resources.CPU = nil }},
 		{"open files", func(p *spec.Plan) { p.OCI.Process.Rlimits = nil }},
+		{"Landlock", removals[battery.Landlock]},
 		// libcontainer then loads the filter before it gives up its capabilities.
 		{"no new privileges", func(p *spec.Plan) {
 			p.OCI.Process.NoNewPrivileges = false

@@ -9,6 +9,9 @@ import (
 	"github.com/safe-run/safe-run/spec/battery"
 )
 
+// WithoutFilter takes the filter away, so that what is behind it is seen.
+func WithoutFilter(p *spec.Plan) { removals[battery.Seccomp](p) }
+
 // has says whether a plan has a layer at all.
 func has(p *spec.Plan, layer battery.Layer) bool {
 	l, r := p.OCI.Linux, p.OCI.Linux.Resources
@@ -39,6 +42,8 @@ func has(p *spec.Plan, layer battery.Layer) bool {
 		return len(l.Sysctl)+len(p.Namespaced) > 0
 	case battery.LSM:
 		return p.OCI.Process.ApparmorProfile != "" || p.OCI.Process.SelinuxLabel != ""
+	case battery.Landlock:
+		return p.Landlock != nil
 	case battery.Devices:
 		return len(r.Devices) > 0
 	case battery.Network, battery.Launcher:

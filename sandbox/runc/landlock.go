@@ -1,0 +1,56 @@
+package runc
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/opencontainers/runc/libcontainer/configs"
+
+	"github.com/safe-run/safe-run/spec"
+)
+
+// landlockLabel is where libcontainer's state keeps the rules, for those who
+// join later.
+const landlockLabel = "dev.safe-run.landlock="
+
+// underLandlock writes the rules into a container's configuration. They are
+// applied where init makes its filter (compiled/answer.c), so that there has to
+// be one: without a policy it is one that allows everything, by every way.
+func underLandlock(config *configs.Config, rules *spec.Landlock) error {
+	if rules == nil {
+		return nil
+	}
+	data, err := json.Marshal(rules)
+	if err != nil {
+		return fmt.Errorf("landlock: %w", err)
+	}
+	config.Labels = append(config.Labels, landlockLabel+string(data))
+	if config.Seccomp == nil {
+		config.Seccomp = &configs.Seccomp{DefaultAction: configs.Allow, Architectures: everyWay()}
+	}
+	return nil
+}
+
+// everyWay are the architectures whose calls this machine takes.
+func everyWay() []string {
+	switch runtime.GOARCH {
+	case "amd64":
+		return []string{"amd64", "x86", "x32"}
+	case "arm64":
+		return []string{"arm64", "arm"}
+	}
+	return []string{runtime.GOARCH}
+}
+
+// landlockOf gives the rules of a configuration, as they were written; nil where
+// there are none.
+func landlockOf(config *configs.Config) []byte {
+	for _, label := range config.Labels {
+		if rules, ok := strings.CutPrefix(label, landlockLabel); ok {
+			return []byte(rules)
+		}
+	}
+	return nil
+}
