@@ -118,7 +118,7 @@ func TestVerifyMisses(t *testing.T) {
 			}
 			b.Sabotage = control.Remove
 			if behind[control.Name] {
-				b.Base = predict.WithoutFilter
+				b.Base = predict.Without(battery.Seccomp)
 			}
 			report := attack(t, b)
 			found := misses(report)

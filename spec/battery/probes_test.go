@@ -16,7 +16,7 @@ var knownErrors = strings.Fields(`EPERM ENOSYS EACCES EROFS ENOSPC EMFILE ETXTBS
 var knownLayers = []battery.Layer{
 	battery.Seccomp, battery.Capabilities, battery.Namespaces, battery.UserNS, battery.Masks, battery.Mounts,
 	battery.ReadOnly, battery.Cgroup, battery.Rlimits, battery.NoNewPrivs, battery.NonRoot, battery.Sysctls,
-	battery.LSM, battery.Devices, battery.Network, battery.Launcher, battery.Absent,
+	battery.LSM, battery.Landlock, battery.Devices, battery.Network, battery.Launcher, battery.Absent,
 }
 
 // critical are the probes for which one layer is not enough.

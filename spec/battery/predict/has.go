@@ -9,8 +9,15 @@ import (
 	"github.com/safe-run/safe-run/spec/battery"
 )
 
-// WithoutFilter takes the filter away, so that what is behind it is seen.
-func WithoutFilter(p *spec.Plan) { removals[battery.Seccomp](p) }
+// Without takes layers away that Ablations may name, so that what is behind them
+// is seen.
+func Without(layers ...battery.Layer) func(*spec.Plan) {
+	return func(p *spec.Plan) {
+		for _, l := range layers {
+			removals[l](p)
+		}
+	}
+}
 
 // has says whether a plan has a layer at all.
 func has(p *spec.Plan, layer battery.Layer) bool {
