@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(gcc libc6-dev libseccomp-dev pkg-config)
 test=(busybox-static chromium containerd containernetworking-plugins docker-registry docker.io iproute2 mmdebstrap podman runc skopeo strace)
-bench=(bubblewrap crun docker-registry hyperfine podman runc skopeo umoci)
+bench=(bubblewrap crun docker-registry hyperfine podman runc skopeo strace umoci)
 conformance=(attr bats busybox-static gawk gcc iproute2 jq mmdebstrap procps)
 kubernetes=(etcd-server openssl)
 vagrant=(vagrant)

@@ -60,5 +60,6 @@ type compiler struct {
 	who  identity // the container's user
 	lost losses   // what this host cannot do and the profile accepts to miss
 
-	inbound bool // the program must not open connections, see socketActivation
+	allowed []string // every system call that the profile allows; nil until somebody asks
+	inbound bool     // the program must not open connections, see socketActivation
 }

@@ -88,7 +88,10 @@ func SeccompPolicy(profile profiles.Profile, arch string) seccomp.Policy {
 
 // allowsSyscall reports whether the profile allows name.
 func (c *compiler) allowsSyscall(name string) bool {
-	return slices.Contains(seccomp.Expand(c.seccompPolicy().Allow), name)
+	if c.allowed == nil {
+		c.allowed = seccomp.Expand(c.seccompPolicy().Allow)
+	}
+	return slices.Contains(c.allowed, name)
 }
 
 func listOr(list []string, none string) string {

@@ -82,6 +82,13 @@ func bench(o options) (err error) {
 		s.Table(os.Stdout)
 		run.Scenes = append(run.Scenes, s)
 	}
+	if o.scenes.MatchString("costs") {
+		run.Costs = w.costs()
+		run.TableOfCosts(os.Stdout)
+	}
+	if run.Specs, err = w.specs(); err != nil {
+		return err
+	}
 	if err := o.write(run); err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ type scene struct {
 func (s scene) measure(o options) (*result.Scene, error) {
 	out := &result.Scene{Name: s.name, Title: s.title, Targets: s.targets}
 	for _, c := range s.contestants {
-		r := &result.Contestant{Name: c.name, What: c.what, Without: c.without}
+		r := &result.Contestant{Name: c.name, What: c.what, Ran: c.args, Without: c.without}
 		if r.Without == "" && !s.blocks {
 			// The first time fills caches, and shows whether it works at all.
 			if _, err := c.once(nil); err != nil {

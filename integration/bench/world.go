@@ -120,6 +120,19 @@ func (w *world) makeBundles() error {
 	return nil
 }
 
+// specs are the two configurations, for who wants to know what was run.
+func (w *world) specs() (map[string]json.RawMessage, error) {
+	all := map[string]json.RawMessage{}
+	for name, bundle := range map[string]string{"safe-run's plan": w.plan, "with Docker's filter": w.docker} {
+		data, err := os.ReadFile(filepath.Join(bundle, "config.json"))
+		if err != nil {
+			return nil, err
+		}
+		all[name] = data
+	}
+	return all, nil
+}
+
 // makeImage makes an image of five layers, and points the store into the world.
 func (w *world) makeImage() error {
 	if err := os.Setenv("SAFE_RUN_STORE", filepath.Join(w.dir, "store")); err != nil {

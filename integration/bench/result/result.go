@@ -1,6 +1,7 @@
 package result
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,8 @@ import (
 type Contestant struct {
 	Name string `json:"name"`
 	What string `json:"what"`
+	// Ran is its command line.
+	Ran []string `json:"ran,omitempty"`
 	// Seconds are the measurements, in their order.
 	Seconds []float64 `json:"seconds"`
 	// Peak is the largest resident set of it and of what it waited for, in bytes; 0
@@ -80,6 +83,10 @@ type Run struct {
 	Machine Machine   `json:"machine"`
 	Rounds  int       `json:"rounds"`
 	Scenes  []*Scene  `json:"scenes"`
+	// Costs are counted once, not timed.
+	Costs []*Cost `json:"costs,omitempty"`
+	// Specs are the OCI configurations that were run, by what ran them.
+	Specs map[string]json.RawMessage `json:"specs,omitempty"`
 }
 
 // Broken are the promises that are not kept.
@@ -161,7 +168,8 @@ func (r *Run) Markdown(w io.Writer) {
 			fmt.Fprintf(w, "| %s | %.1f ms | %.1f ms | %s | %s |\n", c.Name, 1000*Median(c.Seconds), 1000*Quantile(c.Seconds, 0.95), peak, c.What)
 		}
 	}
-	fmt.Fprintf(w, "\n## What was compared\n\n")
+	r.markdownOfCosts(w)
+	fmt.Fprintf(w, "\n## What was compared\n\nEach command line, and the OCI configurations, are in performance.json.\n\n")
 	for _, name := range sortedKeys(r.Machine.Versions) {
 		fmt.Fprintf(w, "- %s: %s\n", name, r.Machine.Versions[name])
 	}
