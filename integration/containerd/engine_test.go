@@ -151,6 +151,8 @@ func (e *engine) close() {
 	for _, group := range e.groups() {
 		_ = syscall.Rmdir(group)
 	}
+	// What is refused where no configuration says otherwise is kept for a while.
+	must(e.t, os.RemoveAll("/run/safe-run/pods/"+e.namespace))
 	must(e.t, os.RemoveAll(e.dir))
 }
 
