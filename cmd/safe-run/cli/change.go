@@ -38,6 +38,7 @@ var changes = map[string]change{
 	"memory":                {"--memory", "resources.memory"},
 	"mount":                 {Flag: "--volume"},
 	"namespaces":            {},
+	"landlock":              {Key: "accept"},
 	"second layers":         {Key: "seccomp.allow"},
 	"network":               {"--network", "network.mode"},
 	"no_new_privs":          {},
