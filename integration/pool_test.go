@@ -285,3 +285,42 @@ func TestPoolIsNotStopped(t *testing.T) {
 		t.Errorf("%q, %d", out, code)
 	}
 }
+
+// A descriptor that the caller has closed is nobody's.
+func TestPoolClosedStreams(t *testing.T) {
+	p := newPool(t, 1)
+	for _, closed := range []string{"<&-", ">&-", "2>&-", "<&- >&- 2>&-"} {
+		sh := exec.Command("sh", "-c", `"$0" run --pool=`+p.name+` -i sh -c 'cat; printf "\t\017"; printf "\t\017" >&2; exit 7' `+closed, p.safe)
+		sh.Stdin, sh.Stdout, sh.Stderr = strings.NewReader("x"), new(bytes.Buffer), new(bytes.Buffer)
+		if _ = sh.Run(); sh.ProcessState.ExitCode() != 7 {
+			t.Errorf("%s: exit %d, %s", closed, sh.ProcessState.ExitCode(), sh.Stderr)
+		}
+	}
+}
+
+// Who goes away, or is told to end, while there is no sandbox waits no longer, and
+// takes none from others.
+func TestPoolCallerWaits(t *testing.T) {
+	p := newPool(t, 1)
+	holds := p.command("sleep", "27.1828")
+	if err := holds.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return len(processesWith("27.1828")) == 1 })
+	_ = p.cmd.Process.Signal(syscall.SIGSTOP) // nothing is prepared meanwhile
+	waits := p.command("echo", "late")
+	var out bytes.Buffer
+	waits.Stdout = &out
+	if err := waits.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	_ = waits.Process.Kill()
+	_ = waits.Wait()
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	if got, _, code := p.run("echo", "next"); got != "next\n" || code != 0 || out.Len() != 0 {
+		t.Errorf("%q and %d; who had gone got %q", got, code, out.String())
+	}
+	_ = holds.Process.Signal(syscall.SIGTERM)
+	_ = holds.Wait()
+}

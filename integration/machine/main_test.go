@@ -109,7 +109,10 @@ func machine(t *testing.T, kernel vm.Kernel) vm.Machine {
 	return vm.Machine{
 		Kernel: kernel, Init: filepath.Join(bin, "safe-run-policy"), Memory: 1536, Modules: vm.Product,
 		Files: map[string]string{"/bin": bin, "/usr/bin/busybox": busybox},
-		Again: func(why string) { t.Logf("NOTE: Linux %s: %s; the machine is started once more", kernel.Release, why) },
+		Again: func(why string) bool {
+			t.Logf("NOTE: Linux %s: %s; the machine is started once more", kernel.Release, why)
+			return true
+		},
 	}
 }
 

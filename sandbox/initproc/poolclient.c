@@ -18,11 +18,13 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POOLS "/run/safe-run/pools/"
 #define LAUNCHER_FAILED 125
 #define MOST_TEXT (1U << 20)
+#define LINGER 1000 /* milliseconds */
 
 /* What the pool says: 'S' with the container's streams (output, errors and,
  * when they are asked for, input), 'T' with text for standard error, 'E' with
@@ -44,6 +46,7 @@ static struct copy in = {-1, STDIN_FILENO, 0, 0, 0, {0}}, out[2];
 static int sock = -1, code = -1;
 static char *words; /* said at the end, after what the container wrote */
 static size_t words_size;
+static struct timespec ended;
 
 static int send_all(const void *data, size_t size)
 {
@@ -132,8 +135,10 @@ static int receive(void)
 		return -1;
 	if (frame.kind == 'S')
 		streams(&message);
-	if (frame.kind == 'E')
+	if (frame.kind == 'E') {
 		code = (int)frame.value;
+		clock_gettime(CLOCK_MONOTONIC, &ended);
+	}
 	if (frame.kind != 'T' || frame.value > MOST_TEXT)
 		return 0;
 	words = malloc(frame.value);
@@ -202,13 +207,17 @@ static void write_in(void)
 	in.size -= (size_t)n;
 }
 
-static void pass_signal(int from)
+/* Passes a signal on; -1 when it has come too late for that, and means the caller. */
+static int pass_signal(int from)
 {
 	struct signalfd_siginfo info;
 	if (read(from, &info, sizeof(info)) != sizeof(info))
-		return;
+		return 0;
 	uint8_t number = (uint8_t)info.ssi_signo;
-	send_all(&number, 1);
+	if (code >= 0)
+		return -1;
+	send_all(&number, 1); /* a pool that is gone shows by its silence */
+	return 0;
 }
 
 static int open_signals(void)
@@ -245,20 +254,31 @@ static int finish(void)
 	return code;
 }
 
+/* Milliseconds since then. */
+static long since(const struct timespec *then)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - then->tv_sec) * 1000 + (now.tv_nsec - then->tv_nsec) / 1000000;
+}
+
 static int stay(int signals)
 {
 	while (code < 0 || out[0].from >= 0 || out[1].from >= 0) {
+		/* All of it has ended. Who else has its pipes says nothing in its name. */
+		if (code >= 0 && since(&ended) > LINGER)
+			break;
 		struct pollfd fds[] = {
 			{code < 0 ? sock : -1, POLLIN, 0}, {signals, POLLIN, 0}, {out[0].from, POLLIN, 0}, {out[1].from, POLLIN, 0},
 			{in.size == 0 ? in.from : -1, POLLIN, 0}, {in.size > 0 ? in.to : -1, POLLOUT, 0},
 		};
-		if (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) < 0)
+		if (poll(fds, sizeof(fds) / sizeof(fds[0]), code < 0 ? -1 : 100) < 0)
 			continue;
 		for (int i = 0; i < 2; i++)
 			if (fds[2 + i].revents != 0)
 				pass_out(&out[i]);
-		if (fds[1].revents != 0)
-			pass_signal(signals);
+		if (fds[1].revents != 0 && pass_signal(signals) != 0)
+			break;
 		if (fds[4].revents != 0)
 			read_in();
 		if (fds[5].revents != 0)
@@ -303,6 +323,10 @@ void safe_run_pool_client(char **argv)
 	if (name == NULL || *name == 0 || *name == '.' || strchr(name, '/') != NULL ||
 	    snprintf(address.sun_path, sizeof(address.sun_path), POOLS "%s", name) >= (int)sizeof(address.sun_path))
 		return;
+	/* Go would do the same: no descriptor of ours is to be taken for a stream. */
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return;
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0 || connect(sock, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		if (sock >= 0)

@@ -47,10 +47,11 @@ type Machine struct {
 	// Keep is a directory that the files of a machine that failed are left in, in
 	// place of those of the one before; without it they are removed.
 	Keep string
-	// Again is told why an emulated machine is started a second time: its kernel
-	// died of an exception in itself, which may as well be the emulation's. All
-	// that Line got is void then. Without Again no machine is started twice.
-	Again func(why string)
+	// Again is told why an emulated machine is to be started a second time: its
+	// kernel died of an exception in itself, which may as well be the emulation's.
+	// All that Line got is void when it agrees. Without Again no machine is started
+	// twice.
+	Again func(why string) bool
 
 	mute time.Duration // how long it may take to its first word; 0: as Silence says
 }
@@ -123,8 +124,7 @@ func (m Machine) Run(ctx context.Context) (out Outcome, err error) {
 		}
 	}
 	out, err = m.start(ctx, append([]string{program}, m.arguments(p)...), p)
-	if m.Again != nil && errors.As(err, &failure) && failure.oops {
-		m.Again(failure.Why)
+	if m.Again != nil && errors.As(err, &failure) && failure.oops && m.Again(failure.Why) {
 		if err := p.clear(); err != nil {
 			return out, err
 		}

@@ -26,6 +26,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 report() { echo "> {\"profile\":\"$1\",\"runtime\":\"safe-run\",\"kernel\":\"$kernel\",\"where\":\"host\",\"results\":[]}"; }
+wrong() { echo "> {\"profile\":\"$1\",\"runtime\":\"safe-run\",\"kernel\":\"$kernel\",\"where\":\"host\",\"results\":[{\"id\":\"M01\",\"verdict\":\"allowed\",\"wrong\":\"it got through\"}]}"; }
 die() { printf '[ 1.0] Oops: double fault: 0000 [#1] PREEMPT\n[ 1.1] Kernel panic - not syncing: Fatal exception\n' >>"$console"; exit 0; }
 exec >"$results"
 echo begin
@@ -33,6 +34,7 @@ report default
 case $kernel-$(cat "$here/fate") in
 6.12*-dies) die ;;
 6.12*-once) echo >"$here/fate"; die ;;
+6.12*-through) echo >"$here/fate"; wrong web; die ;;
 6.12*-off) exit 0 ;;
 esac
 report web
@@ -118,5 +120,17 @@ func TestMatrix(t *testing.T) {
 				t.Errorf("a machine was started a second time, or not: %s", said)
 			}
 		})
+	}
+}
+
+// TestMatrixKeepsFailures: a machine in which an attack got through is not started
+// again, whatever its kernel dies of afterwards.
+func TestMatrixKeepsFailures(t *testing.T) {
+	reports, said, err := verifyFake(t, "through")
+	if err == nil || strings.Contains(said, "started once more") || len(reports) != 4 {
+		t.Fatalf("%v, %d reports\n%s", err, len(reports), said)
+	}
+	if last := reports[3].Results; len(last) != 1 || last[0].Wrong != "it got through" {
+		t.Errorf("the report of what got through is lost: %+v", reports[3])
 	}
 }

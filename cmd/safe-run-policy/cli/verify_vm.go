@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/safe-run/safe-run/cmd/policies"
@@ -206,10 +207,15 @@ func (a *app) runMachine(ctx context.Context, m vm.Machine) ([]battery.Report, e
 		one.Where = inVM
 		reports = append(reports, one)
 	}
-	m.Again = func(why string) {
+	m.Again = func(why string) bool {
 		progress.end()
+		// An attack that got through may be what the kernel died of.
+		if slices.ContainsFunc(reports, func(r battery.Report) bool { return verdict(r, nil) != nil }) {
+			return false
+		}
 		fmt.Fprintf(a.std.Err, "NOTE: Linux %s: %s; the machine is emulated, and is started once more\n", m.Kernel.Release, printable(why))
 		reports, wrong = nil, nil
+		return true
 	}
 	m.Keep = failedMachine()
 	out, err := m.Run(ctx)

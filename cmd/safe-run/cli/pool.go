@@ -129,7 +129,11 @@ func (p *pool) keep(ctx context.Context, m *member) {
 			}
 			select {
 			case p.ready <- m:
-			case <-m.ended: // killed by somebody
+				pause = 0
+				p.failed.Store(nil)
+			case <-m.ended: // killed: by somebody, or for want of memory
+				pause = p.fails(ctx, pause, problem.New("see whether its --memory is enough to wait in, and whether the host has enough",
+					"a prepared sandbox has ended before it was used"))
 				m.end(p.std)
 			case <-ctx.Done():
 				m.end(p.std)
@@ -146,16 +150,18 @@ func (p *pool) make(ctx context.Context, pause *time.Duration) *member {
 		return nil
 	}
 	m, err := p.prepare(ctx)
-	if err == nil {
-		*pause = 0
-		p.failed.Store(nil)
-		return m
+	if err != nil {
+		*pause = p.fails(ctx, *pause, err)
 	}
+	return m
+}
+
+// fails says why there is no sandbox, once, and gives how long to wait.
+func (p *pool) fails(ctx context.Context, pause time.Duration, err error) time.Duration {
 	if p.failed.Swap(&err) == nil && ctx.Err() == nil {
 		report(p.std.Err, paletteFor(p.std.Err), problem.New(problem.HintOf(err), "pool %s: %w", p.name, err))
 	}
-	*pause = min(max(2**pause, 100*time.Millisecond), 10*time.Second)
-	return nil
+	return min(max(2*pause, 100*time.Millisecond), 10*time.Second)
 }
 
 // prepare makes one sandbox as run does, up to the program.
@@ -199,7 +205,10 @@ func (p *pool) take(ctx context.Context) (*member, error) {
 	for {
 		select {
 		case m := <-p.ready:
-			return m, nil
+			if !m.dead() {
+				return m, nil
+			}
+			m.end(p.std)
 		case <-ctx.Done():
 			return nil, problem.New("start it again", "pool %s has ended", p.name)
 		case <-time.After(20 * time.Millisecond):
@@ -207,6 +216,15 @@ func (p *pool) take(ctx context.Context) (*member, error) {
 				return nil, problem.New(problem.HintOf(*err), "pool %s has no sandbox: %w", p.name, *err)
 			}
 		}
+	}
+}
+
+func (m *member) dead() bool {
+	select {
+	case <-m.ended:
+		return true
+	default:
+		return false
 	}
 }
 

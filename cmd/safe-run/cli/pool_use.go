@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -102,7 +103,15 @@ func (u use) process(m *member, o runOptions) (*specs.Process, error) {
 }
 
 // caller is who runs something in a pool.
-type caller struct{ conn *net.UnixConn }
+type caller struct {
+	conn *net.UnixConn
+
+	mu     sync.Mutex
+	runs   *member // nil until it has a sandbox
+	tale   *tale
+	giveUp context.CancelFunc
+	sig    syscall.Signal // for which it was given up
+}
 
 // The frames of a pool's answer; see poolclient.c.
 const (
@@ -111,7 +120,7 @@ const (
 	saysEnd     = 'E'
 )
 
-func (c caller) send(kind byte, value int, payload []byte, files ...*os.File) error {
+func (c *caller) send(kind byte, value int, payload []byte, files ...*os.File) error {
 	data := binary.NativeEndian.AppendUint32([]byte{kind, 0, 0, 0}, uint32(value))
 	var rights []byte
 	if len(files) > 0 {
@@ -126,7 +135,7 @@ func (c caller) send(kind byte, value int, payload []byte, files ...*os.File) er
 }
 
 // end tells how it ended.
-func (c caller) end(words []byte, code int) {
+func (c *caller) end(words []byte, code int) {
 	if len(words) > 0 {
 		_ = c.send(saysText, len(words), words)
 	}
@@ -137,7 +146,7 @@ func (c caller) end(words []byte, code int) {
 const mostAsked = 8 << 20
 
 // read takes a command line and an environment.
-func (c caller) read() (args, env []string, err error) {
+func (c *caller) read() (args, env []string, err error) {
 	head := make([]byte, 12)
 	if _, err := io.ReadFull(c.conn, head); err != nil {
 		return nil, nil, err
@@ -184,7 +193,7 @@ func lookupIn(env []string) func(string) (string, bool) {
 // serve runs one program for one caller.
 func (p *pool) serve(ctx context.Context, conn *net.UnixConn) {
 	defer conn.Close()
-	c := caller{conn}
+	c := &caller{conn: conn}
 	_ = conn.SetReadDeadline(time.Now().Add(askPatience))
 	args, env, err := c.read()
 	if err != nil {
@@ -194,10 +203,13 @@ func (p *pool) serve(ctx context.Context, conn *net.UnixConn) {
 	u, err := parseUse(args, lookupIn(env))
 	var m *member
 	if err == nil {
-		m, err = p.take(ctx)
+		m, err = p.meet(ctx, c)
 	}
 	if err != nil {
-		c.end(said(u, launcherError(err)), exitCode(launcherError(err), exitLauncher))
+		if !errors.As(err, new(*exitError)) {
+			err = launcherError(err)
+		}
+		c.end(said(u, err), exitCode(err, exitLauncher))
 		return
 	}
 	defer m.end(p.std)
@@ -210,6 +222,10 @@ const askPatience = 10 * time.Second
 
 // said is an error as the caller's standard error gets it.
 func said(u use, err error) []byte {
+	var exit *exitError
+	if errors.As(err, &exit) && exit.Err == nil {
+		return nil
+	}
 	var text bytes.Buffer
 	if u.form == formatJSON {
 		reportJSON(&text, err)
@@ -220,13 +236,12 @@ func said(u use, err error) []byte {
 }
 
 // use runs it in a sandbox, and gives what is to be said and the exit code.
-func (p *pool) use(ctx context.Context, c caller, m *member, u use) (words []byte, code int) {
+func (p *pool) use(ctx context.Context, c *caller, m *member, u use) (words []byte, code int) {
 	process, err := u.process(m, p.o)
 	if err != nil {
 		return said(u, launcherError(err)), exitLauncher
 	}
-	tale := newTale(m.prepared, p.o)
-	defer func() { go tale.end(&m.exit) }()
+	defer func() { go c.tale.end(&m.exit) }()
 	streams := m.cmd.Streams()
 	files := streams[1:]
 	if u.stdin {
@@ -240,7 +255,6 @@ func (p *pool) use(ctx context.Context, c caller, m *member, u use) (words []byt
 	}
 	told := make(chan error, 1)
 	go func() { told <- m.cmd.Tell(process) }()
-	go c.follow(m, tale)
 	stop := context.AfterFunc(ctx, func() { _ = m.cmd.Signal(sigKill) })
 	defer stop()
 	<-m.ended
@@ -262,22 +276,58 @@ func (p *pool) use(ctx context.Context, c caller, m *member, u use) (words []byt
 // mostWords bounds what is said of one run.
 const mostWords = 1 << 19
 
-// follow passes signals of the caller on, and kills what runs when it is gone.
-func (c caller) follow(m *member, tale *tale) {
+// meet gives a caller a sandbox, unless it goes away or is to end before.
+func (p *pool) meet(ctx context.Context, c *caller) (*member, error) {
+	waiting, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	c.giveUp = giveUp
+	go c.listen()
+	m, err := p.take(waiting)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if waiting.Err() != nil && ctx.Err() == nil { // also between the two
+		if m != nil {
+			go m.end(p.std)
+		}
+		return nil, &exitError{Code: 128 + int(c.sig)}
+	}
+	if err == nil {
+		c.runs, c.tale = m, newTale(m.prepared, p.o)
+	}
+	return m, err
+}
+
+// listen passes signals of the caller on, and kills what runs when it is gone.
+// Before anything runs, either ends the wait.
+func (c *caller) listen() {
 	one := make([]byte, 1)
 	for {
 		n, err := c.conn.Read(one)
-		select {
-		case <-m.ended:
+		if !c.heard(syscall.Signal(one[0]), n != 1 || err != nil) {
 			return
-		default:
-		}
-		if n != 1 || err != nil {
-			_ = m.cmd.Signal(sigKill)
-			return
-		}
-		if sig := syscall.Signal(one[0]); sig > 0 && sig <= 64 && m.cmd.Signal(sig) == nil {
-			tale.signalled(sig)
 		}
 	}
+}
+
+func (c *caller) heard(sig syscall.Signal, gone bool) (more bool) {
+	c.mu.Lock()
+	m, tale := c.runs, c.tale
+	if m == nil {
+		if !gone {
+			c.sig = sig
+		}
+		c.giveUp()
+	}
+	c.mu.Unlock()
+	switch {
+	case m == nil || m.dead():
+		return false
+	case gone:
+		_ = m.cmd.Signal(sigKill)
+		return false
+	}
+	if sig > 0 && sig <= 64 && m.cmd.Signal(sig) == nil {
+		tale.signalled(sig)
+	}
+	return true
 }
