@@ -287,7 +287,21 @@ static void injection(const struct check *c)
 
 static void console(const struct check *c)
 {
-	judge_reach(syscall(SYS_ioctl, -1, c->arg, NULL), ALWAYS, "TIOCLINUX without a descriptor");
+	static const char *const consoles[] = { "/dev/tty0", "/dev/tty1", "/dev/console" };
+	int fd = -1;
+	for (size_t i = 0; i < COUNT(consoles) && fd < 0; i++)
+		fd = open(consoles[i], O_RDWR | O_NOCTTY | O_CLOEXEC);
+	errno = 0;
+	long result = syscall(SYS_ioctl, fd, c->arg, NULL);
+	/* The call was let through, and there is nothing that it could be of. */
+	if (result < 0 && fd < 0 && errno == EBADF)
+		say_blocked(ENOENT, "TIOCLINUX is let through, and there is no console");
+	else if (result < 0 && errno == ENOTTY)
+		say_blocked(ENOENT, "TIOCLINUX is let through, and what is there is no virtual console");
+	else
+		judge_reach(result, ALWAYS, "TIOCLINUX of a console");
+	if (fd >= 0)
+		close(fd);
 }
 
 static const struct check list[] = {

@@ -110,7 +110,10 @@ static void host_root(const struct check *c)
 	outcome->effect = 1;
 	for (char *line = map; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
 		if (sscanf(line, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 && count > 0) {
-			say_allowed(1, "root here is root of the namespace outside");
+			if (geteuid() != 0 && setuid(0) != 0)
+				say_blocked(EPERM, "root here is root of the namespace outside, and this process cannot become it");
+			else
+				say_allowed(1, "root here is root of the namespace outside");
 			return;
 		}
 	say_blocked(0, "root here is nobody's root");

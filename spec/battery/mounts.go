@@ -52,9 +52,9 @@ var mounts = []Probe{
 		Layers:   []Stop{filterPerm, noCap, by(Sysctls, "ENOSPC")}, Controls: []int{1, 2},
 	},
 	{
-		ID: "M11", Title: "clone3, whose flags no filter can see", Technique: "clone3(2)",
-		Harmless: "with a size that is too small",
-		Layers:   []Stop{filterNoSys}, Controls: []int{1},
+		ID: "M11", Title: "clone3, whose flags no filter can see", Technique: "clone3(2) with CLONE_NEWUSER",
+		Harmless: "the child ends at once, and the namespace with it",
+		Layers:   []Stop{filterNoSys, by(Sysctls, "ENOSPC")}, Controls: []int{1},
 	},
 	{
 		ID: "M12", Title: "take a mask off", Technique: "umount2(2) of what hides a file of /proc",

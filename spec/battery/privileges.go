@@ -27,9 +27,9 @@ var privileges = []Probe{
 		Layers:   []Stop{filterPerm, by(Mounts), by(NoNewPrivs)}, Controls: []int{3, 15, 26},
 	},
 	{
-		ID: "P06", Title: "root here is root on the host", Technique: "/proc/self/uid_map",
-		Harmless: "it is read",
-		Layers:   []Stop{by(UserNS)}, Controls: []int{4, 5},
+		ID: "P06", Title: "be root on the host", Technique: "/proc/self/uid_map, setuid(2) where root is the host's",
+		Harmless: "a child that ends at once",
+		Layers:   []Stop{by(UserNS), by(NonRoot, "EPERM")}, Controls: []int{4, 5},
 	},
 }
 

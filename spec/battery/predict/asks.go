@@ -249,6 +249,9 @@ func deviceCgroup(s *scene) []battery.Stop {
 	return stop(battery.Devices, "EPERM")
 }
 
+// noConsole: no virtual console is there, whose name a call could be made with.
+func noConsole(*scene) []battery.Stop { return stop(battery.Devices, "ENOENT") }
+
 func noDevice(*scene) []battery.Stop { return stop(battery.Devices, "ENOENT", "EPERM") }
 
 func noNewPrivs(s *scene) []battery.Stop {
@@ -270,6 +273,14 @@ func mappedRoot(s *scene) []battery.Stop {
 		return nil
 	}
 	return stop(battery.UserNS)
+}
+
+// notRoot: whoever root is here, the program is somebody else.
+func notRoot(s *scene) []battery.Stop {
+	if !has(s.plan, battery.NonRoot) {
+		return nil
+	}
+	return stop(battery.NonRoot, "EPERM")
 }
 
 func pids(s *scene) []battery.Stop {
