@@ -140,10 +140,11 @@ func TestHealthEndsWithAllOfIt(t *testing.T) {
 }
 
 // TestHealthOfHeldOutput: another process of the same user that has the check's
-// output open, and goes on writing to it, stops no check.
+// output open, and goes on writing to it, stops no check. Under Landlock it would
+// not come to have it: neither is below the other's rules (ptrace(2)).
 func TestHealthOfHeldOutput(t *testing.T) {
 	y := newYard(t)
-	id := y.detach(t, append(byHand, "--health-timeout", "1m", "--health-cmd",
+	id := y.detach(t, append(byHand, "--accept", "landlock", "--health-timeout", "1m", "--health-cmd",
 		"echo $$ > /tmp/new; busybox mv /tmp/new /tmp/check; until test -e /tmp/held; do busybox usleep 10000; done; busybox rm /tmp/held; echo done"),
 		"sh", "-c", `while true; do
 			until test -e /tmp/check; do busybox usleep 10000; done

@@ -98,8 +98,8 @@ func TestVerifyMisses(t *testing.T) {
 		"read-only paths": "process: {capabilities: [{name: NET_ADMIN, why: a test}]}\nverify: {allow: [{probe: P01, why: a test}]}",
 		"processor time":  "resources: {cpus: 0.1}",
 	}
-	// What stands behind the filter is seen where there is none.
-	behind := map[string]bool{"Landlock": true}
+	// What stands behind another layer is seen where that is not.
+	behind := map[string]battery.Layer{"Landlock": battery.Seccomp, "noexec": battery.Landlock}
 	for _, control := range predict.Controls() {
 		t.Run(control.Name, func(t *testing.T) {
 			profile := "default"
@@ -117,8 +117,8 @@ func TestVerifyMisses(t *testing.T) {
 				}
 			}
 			b.Sabotage = control.Remove
-			if behind[control.Name] {
-				b.Base = predict.Without(battery.Seccomp)
+			if layer := behind[control.Name]; layer != "" {
+				b.Base = predict.Without(layer)
 			}
 			report := attack(t, b)
 			found := misses(report)

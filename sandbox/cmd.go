@@ -164,8 +164,8 @@ func (c *Cmd) create(context.Context) error {
 		if cfg.Rootfs, err = rootfs.Assemble(c.Plan.Rootfs, dir, c.Lease.ids); err != nil {
 			return err
 		}
-		if ownUsers(oci) {
-			if cfg.OCI, err = rootfs.MountAhead(oci, cfg.Rootfs, dir, c.Lease.IDs); err != nil {
+		if ownUsers(cfg.OCI) {
+			if cfg.OCI, err = rootfs.MountAhead(cfg.OCI, cfg.Rootfs, dir, c.Lease.IDs); err != nil {
 				return err
 			}
 		}
