@@ -22,6 +22,11 @@ func (a *app) poolVerb() *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	seen := a.runFlags(cmd)
+	for _, name := range unpooled {
+		if f := cmd.Flags().Lookup(name); f != nil {
+			f.Hidden = true
+		}
+	}
 	size := cmd.Flags().IntP("size", "n", 4, "how many are kept")
 	image := cmd.Flags().String("image", "", "the image, in place of IMAGE")
 	cmd.Flags().Lookup("image").Annotations = map[string][]string{groupKey: {string(groupLife)}, argKey: {"IMAGE"}}
