@@ -112,8 +112,6 @@ func (s *scene) noEgress() {
 	s.a = attach(s.t, s.a.cfg.State, spec.Network{Egress: []spec.Egress{{Prefix: netip.MustParsePrefix(farB + "/32")}}})
 }
 
-func (b *box) received() string { return b.do(order{Op: "received"}) }
-
 // via makes a sandbox send to an address through the host.
 func (s *scene) via(b *box, to string) {
 	err := inside(b.peer, func(h *netlink.Handle) error { return route(h, to+"/32", gateway()) })

@@ -47,9 +47,9 @@ func oif(op expr.CmpOp, name string) exprs {
 	return exprs{meta(expr.MetaKeyOIFNAME), cmp(op, ifname(name)...)}
 }
 
-// iifIn matches when the interface is in a set of names, or is not.
-func iifIn(set string, not bool) exprs {
-	return exprs{meta(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: reg1, SetName: set, Invert: not}}
+// iifIn matches when the interface is in a set of names.
+func iifIn(set string) exprs {
+	return exprs{meta(expr.MetaKeyIIFNAME), &expr.Lookup{SourceRegister: reg1, SetName: set}}
 }
 
 func family(op expr.CmpOp, proto byte) exprs {

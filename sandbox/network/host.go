@@ -139,8 +139,8 @@ func (h *host) remove(id string) error {
 	return h.teardown()
 }
 
-// removeTraces removes what there is beside the interface, which is gone: no
-// packet of the sandbox comes in any more. Rules and connections take the
+// removeTraces removes what there is beside the interface, which is gone, or has
+// no owner any more and is let send nothing. Rules and connections take the
 // kernel some 10 ms each, in which it waits, so that they go together.
 func (h *host) removeTraces(rec record) error {
 	flows := make(chan error, 1)

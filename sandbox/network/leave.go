@@ -24,7 +24,8 @@ type Rest struct {
 // Leave is Detach for a sandbox without processes, by one who does not want to
 // wait. What the sandbox could reach, and what could reach it, is closed when it
 // returns, and its addresses and ports are free. Its interface is left to the
-// kernel, which removes it with the namespace; and when it was the last, what
+// kernel, which removes it with the namespace, and says nothing until then, should
+// somebody else have a socket of that namespace; and when it was the last, what
 // sandboxes share is left to Settle: the next may come soon, and the kernel takes
 // longer to make and remove a bridge than to start a sandbox.
 func (a *Attachment) Leave() (Rest, error) {

@@ -2,6 +2,7 @@ package network
 
 import (
 	"errors"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -108,4 +109,44 @@ func TestLeftInterface(t *testing.T) {
 	if _, err := netlink.LinkByName(name); err == nil {
 		t.Error("it is still there:", name)
 	}
+}
+
+// An interface that outlived its sandbox sends nothing, by no address: its own is
+// another's by then.
+func TestLeftInterfaceIsMute(t *testing.T) {
+	state := stateDir(t)
+	other := attach(t, state, spec.Network{Egress: everywhere()})
+	first := attach(t, state, spec.Network{Egress: everywhere()})
+	s := &scene{t: t, a: first, b: other, counters: map[string]*worker{}}
+	far := func(src string) string {
+		d := s.fromA(farA + ":80")
+		d.src = src + ":1000"
+		return arrives(outside.received, first.peer, "eth0", d)
+	}
+	ok := func(got string) bool { return got == "ok" }
+	if got := settle(ok, func() string { return far(first.ip) }); !ok(got) {
+		t.Fatal("before it leaves:", got)
+	}
+	if _, err := first.att.Leave(); err != nil { // its process is still there
+		t.Fatal(err)
+	}
+	slots--
+	next := attach(t, state, spec.Network{Egress: everywhere()})
+	if next.ip != first.ip {
+		t.Fatalf("the next has %s, want %s", next.ip, first.ip)
+	}
+	for whose, src := range map[string]string{"its own, which is the next's": next.ip, "another's": other.ip} {
+		if got := far(src); got != "nothing" {
+			t.Errorf("by %s address: %s", whose, got)
+		}
+	}
+	if got := first.dial("tcp", farA+":80"); strings.HasPrefix(got, "ok") {
+		t.Error("it still reaches others:", got)
+	}
+	d := s.fromA(wanIP + ":9999")
+	d.dstMAC = net.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, 0x0e}
+	if got := arrives(s.hostDatagrams(wanIP+":9999"), first.peer, "eth0", d); got != "nothing" {
+		t.Error("past the bridge:", got)
+	}
+	try{"the next", next.dial, farA + ":80", "ok"}.run(t, "tcp")
 }

@@ -89,6 +89,9 @@ func (p *peer) dial(proto, addr string) string {
 	return p.do(order{Op: "dial", Proto: proto, Addr: addr})
 }
 
+// received is how many datagrams came.
+func (p *peer) received() string { return p.do(order{Op: "received"}) }
+
 func (p *peer) listen(t *testing.T, proto, addr string) {
 	t.Helper()
 	if got := p.do(order{Op: "listen", Proto: proto, Addr: addr}); got != "ok" {

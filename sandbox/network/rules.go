@@ -42,7 +42,7 @@ var (
 // An accept here ends this table only: a firewall of someone else's that
 // drops what is forwarded still drops it (Check tells). A drop here is final.
 func (b batch) sharedRules(br bridge) error {
-	for _, s := range []*nftables.Set{portsSet, guardedSet, sandboxMap, publishMap, publishAnyMap, openSet, blockedMap} {
+	for _, s := range []*nftables.Set{guardedSet, sandboxMap, publishMap, publishAnyMap, openSet, blockedMap} {
 		set := *s // AddSet writes an id into it
 		if err := b.AddSet(&set, nil); err != nil {
 			return err
@@ -77,7 +77,7 @@ func (b batch) rawRules() {
 	b.base(inetTable, chainRaw, hooked{nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -300})
 	// A frame to one of the addresses 01:80:c2:00:00:00-0f is not bridged:
 	// it comes in on the port itself, where no other rule would look.
-	b.rule(inetTable, chainRaw, "port-itself", all(iifIn(portsSet.Name, false), drop()))
+	b.rule(inetTable, chainRaw, "port-itself", all(exprs{meta(expr.MetaKeyIIFNAME)}, ports(expr.CmpOpEq), drop()))
 	// route_localnet makes 127.0.0.0/8 an address like any other, cf.
 	// CVE-2020-8558, and a port published on it is translated before the
 	// kernel would refuse it: what comes over a wire must not have it. (As a
@@ -151,7 +151,7 @@ func (b batch) forwardRules() {
 	b.rule(inetTable, chainForward, "to-sandbox", all(oif(expr.CmpOpEq, bridgeName), jump(chainToBox)))
 	// A host of the neighbourhood that routes to a sandbox's address itself.
 	b.rule(inetTable, chainForward, "direct-route", all(oif(expr.CmpOpEq, bridgeName), drop()))
-	b.rule(inetTable, chainForward, "guard", all(iifIn(guardedSet.Name, false), drop()))
+	b.rule(inetTable, chainForward, "guard", all(iifIn(guardedSet.Name), drop()))
 
 	refuse := jump(chainRefuseBox)
 	b.rule(inetTable, chainFromBox, "no-ipv6", all(family(expr.CmpOpNeq, unix.NFPROTO_IPV4), drop()))

@@ -8,15 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-var (
-	// portsSet has the host's side of each sandbox's interface. There is one
-	// in each table: a set belongs to a table.
-	portsSet       = &nftables.Set{Table: inetTable, Name: "ports", KeyType: nftables.TypeIFName}
-	bridgePortsSet = &nftables.Set{Table: bridgeTable, Name: "ports", KeyType: nftables.TypeIFName}
-	// ownersSet says which hardware and IP address a port may send from.
-	ownersSet = &nftables.Set{Table: bridgeTable, Name: "owners", Concatenation: true,
-		KeyType: nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeEtherAddr, nftables.TypeIPAddr)}
-)
+// ownersSet says which hardware and IP address a port may send from. A port that
+// is not in it sends nothing: an interface can outlive its sandbox (Leave), and
+// the address is another's by then.
+var ownersSet = &nftables.Set{Table: bridgeTable, Name: "owners", Concatenation: true,
+	KeyType: nftables.MustConcatSetType(nftables.TypeIFName, nftables.TypeEtherAddr, nftables.TypeIPAddr)}
 
 const chainSpoof = "prerouting"
 
@@ -33,14 +29,14 @@ const (
 // IPv4 and ARP for IPv4 from the sandbox's own two addresses, questions about
 // the bridge's address only. IPv6, tagged frames and all else end here.
 func (b batch) spoofRules(br bridge) error {
-	for _, s := range []*nftables.Set{bridgePortsSet, ownersSet} {
-		set := *s
-		if err := b.AddSet(&set, nil); err != nil {
-			return err
-		}
+	set := *ownersSet
+	if err := b.AddSet(&set, nil); err != nil {
+		return err
 	}
 	b.base(bridgeTable, chainSpoof, hooked{nftables.ChainTypeFilter, nftables.ChainHookPrerouting, -300})
-	b.rule(bridgeTable, chainSpoof, "not-ours", all(iifIn(bridgePortsSet.Name, true), accept()))
+	for _, other := range ports(expr.CmpOpNeq) {
+		b.rule(bridgeTable, chainSpoof, "not-ours", all(exprs{meta(expr.MetaKeyIIFNAME), other}, accept()))
+	}
 	b.rule(bridgeTable, chainSpoof, "own-address", all(
 		etherType(unix.ETH_P_IP), owner(linkHeader(etherSrcOffset, 6, 0), network(srcOffset, 4, 0)), accept()))
 	b.rule(bridgeTable, chainSpoof, "own-arp", all(
@@ -68,6 +64,19 @@ func arpForIPv4() exprs {
 	return exprs{network(0, 6, reg1), cmp(expr.CmpOpEq, 0, 1, 0x08, 0x00, 6, 4)}
 }
 
+// ports match the host's side of a sandbox's interface by its name, whether or
+// not the sandbox is still there: linkPrefix, and twelve digits. All but the first
+// two of these are between 0 and f; what is after them ends the name.
+func ports(op expr.CmpOp) exprs {
+	digits := func(word uint32, first, last string) expr.Any {
+		return &expr.Range{Op: op, Register: reg32 + word, FromData: []byte(first), ToData: []byte(last)}
+	}
+	return exprs{
+		cmp(op, []byte(linkPrefix)...),
+		digits(1, "0000", "ffff"), digits(2, "0000", "ffff"), digits(3, "00\x00\x00", "ff\x00\x00"),
+	}
+}
+
 // owner matches when the port may send from the addresses that mac and ip
 // load. A name takes four registers, a hardware address two.
 func owner(mac, ip expr.Any) exprs {
@@ -81,8 +90,6 @@ func spoofElements(rec record) []elements {
 	name := ifname(linkName(rec.ID))
 	mac := append(append([]byte{}, macOf(rec.Address)...), 0, 0)
 	return []elements{
-		{portsSet, []nftables.SetElement{{Key: name}}},
-		{bridgePortsSet, []nftables.SetElement{{Key: name}}},
 		{ownersSet, []nftables.SetElement{{Key: join(name, mac, addrKey(rec.Address))}}},
 	}
 }

@@ -21,7 +21,7 @@ const tableName = "safe-run"
 // itself to a map of that name, so that tables of another layout are found out
 // and written again. The chain without rules marks the tables as ours.
 const (
-	layout      = "2"
+	layout      = "3"
 	layoutChain = layoutMark + layout
 	layoutMark  = "layout-"
 )
