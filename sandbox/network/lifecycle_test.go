@@ -325,3 +325,33 @@ func TestAttachUntil(t *testing.T) {
 		t.Errorf("attach while someone holds the lock: %v", err)
 	}
 }
+
+// An attempt that fails late, after the rules, keeps no sockets.
+func TestAttachFailsWhole(t *testing.T) {
+	state := stateDir(t)
+	attach(t, state, spec.Network{})
+	p, err := startPeer(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.stop()
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	open := func() int {
+		fds, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(fds)
+	}
+	before := open()
+	for range 20 {
+		cfg := Config{ID: newID(), Slot: 250, State: state, Network: bridged()}
+		if _, err := Attach(ended, cfg, p.pid()); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if after := open(); after > before {
+		t.Errorf("%d descriptors are open, were %d", after, before)
+	}
+}

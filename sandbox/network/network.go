@@ -71,8 +71,9 @@ func Attach(ctx context.Context, cfg Config, pid int) (*Attachment, error) {
 	a := &Attachment{state: cfg.State, id: cfg.ID}
 	s.kept = &a.kept
 	if err := s.attach(cfg, ns); err != nil {
-		a.kept.close()
-		if left := s.remove(cfg.ID); left != nil {
+		left := s.remove(cfg.ID)
+		a.kept.close() // those of remove as well
+		if left != nil {
 			return nil, problem.New(problem.HintOf(err), "%w; and what was made could not be removed: %v", err, left)
 		}
 		return nil, err
