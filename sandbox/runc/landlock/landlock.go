@@ -118,34 +118,36 @@ func (r ruleset) rule(rule spec.LandlockRule) error {
 		}
 		access |= bits
 	}
-	return r.below(rule.Path, access, rule.Except)
-}
-
-// below gives rights to a path, or, where something below it is excepted, to all
-// that is in it and not excepted. What is not there gets none.
-func (r ruleset) below(at string, access uint64, except []string) error {
-	fd, err := unix.Open(at, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EACCES) {
-		return nil
-	}
-	if err != nil {
-		return &os.PathError{Op: "open", Path: at, Err: err}
+	fd, err := place(rule.Path)
+	if err != nil || fd < 0 {
+		return err
 	}
 	defer unix.Close(fd)
+	return r.below(fd, rule.Path, access, rule.Except)
+}
+
+// below gives rights to what is open at a path, or, where something below it is
+// excepted, to all that is in it and not excepted.
+func (r ruleset) below(fd int, at string, access uint64, except []string) error {
 	if !slices.ContainsFunc(except, func(p string) bool { return within(p, at) }) {
 		return r.give(fd, access)
 	}
-	names, err := entries(at)
+	names, err := entries(fd)
 	if err != nil || len(names) > mostEntries {
 		// It cannot be listed, or not within reason: the mounts hold alone.
 		return r.give(fd, access)
 	}
 	for _, name := range names {
-		sub := path.Join(at, name)
-		if slices.Contains(except, sub) || linked(sub) {
+		if slices.Contains(except, path.Join(at, name)) {
 			continue
 		}
-		if err := r.below(sub, access, except); err != nil {
+		sub, err := unix.Openat(fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue // what cannot be opened gets none
+		}
+		err = r.below(sub, path.Join(at, name), access, except)
+		unix.Close(sub)
+		if err != nil {
 			return err
 		}
 	}
@@ -157,18 +159,13 @@ func within(p, dir string) bool {
 	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/") && p != dir
 }
 
-// linked says whether a path is a symbolic link: what it leads to is elsewhere.
-func linked(at string) bool {
-	var stat unix.Stat_t
-	return unix.Lstat(at, &stat) != nil || stat.Mode&unix.S_IFMT == unix.S_IFLNK
-}
-
 // entries lists a directory, up to one more than mostEntries.
-func entries(at string) ([]string, error) {
-	f, err := os.Open(at)
+func entries(dir int) ([]string, error) {
+	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
+	f := os.NewFile(uintptr(fd), ".")
 	defer f.Close()
 	names, err := f.Readdirnames(mostEntries + 1)
 	if len(names) > 0 {
@@ -177,7 +174,7 @@ func entries(at string) ([]string, error) {
 	return names, err
 }
 
-// give adds one rule.
+// give adds one rule. A link gets none: what it leads to is elsewhere.
 func (r ruleset) give(fd int, access uint64) error {
 	var stat unix.Stat_t
 	if err := unix.Fstat(fd, &stat); err != nil {
@@ -186,7 +183,7 @@ func (r ruleset) give(fd int, access uint64) error {
 	if access &= r.handled; stat.Mode&unix.S_IFMT != unix.S_IFDIR {
 		access &= ofFiles
 	}
-	if access == 0 {
+	if access == 0 || stat.Mode&unix.S_IFMT == unix.S_IFLNK {
 		return nil
 	}
 	attr := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(fd)}
