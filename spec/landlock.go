@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -47,6 +48,11 @@ const (
 // its rules, nobody may.
 const LandlockSince = 2
 
+// LandlockMostNames bounds how many names of one directory are given rights, each
+// for itself, for the sake of Except; where there are more, or where they cannot be
+// listed, the directory itself gets them.
+const LandlockMostNames = 512
+
 // mounting are the calls that a container under Landlock cannot use.
 var mounting = []string{"mount", "move_mount", "umount2", "pivot_root"}
 
@@ -67,13 +73,19 @@ func (c *compiler) landlock() error {
 	case i >= 0:
 		c.decide(Decision{
 			Setting: setting, Value: "off", Source: c.source("seccomp.allow"),
-			Why: mounting[i] + " is allowed, which nobody may under Landlock",
+			Why: mounting[i] + " is allowed, which nobody may under Landlock", Weakens: meaning(profiles.WeakLandlock),
 		})
 		return nil
-	case c.in.Host.Landlock < LandlockSince || c.lost.has(profiles.WeakSeccomp):
+	case c.in.Host.Landlock < LandlockSince:
 		c.decide(Decision{
 			Setting: setting, Value: "without", Source: fromHost,
 			Why: "this kernel has no Landlock that could be used (Linux 5.19); mounts and filter hold alone",
+		})
+		return nil
+	case c.lost.has(profiles.WeakSeccomp):
+		c.decide(Decision{
+			Setting: setting, Value: "without", Source: c.source(entry("accept", profiles.WeakSeccomp)),
+			Why: "the kernel would be told of it where a filter is made, and there is none", Weakens: meaning(profiles.WeakLandlock),
 		})
 		return nil
 	}
@@ -82,10 +94,11 @@ func (c *compiler) landlock() error {
 		ABI: c.in.Host.Landlock, Rules: landlockRules(c.plan),
 		NoConnect: offline || c.inbound, NoBind: offline,
 	}
-	c.decide(Decision{
-		Setting: setting, Value: c.plan.Landlock.summary(), Source: fromSafeRun,
-		Why: "the kernel holds to it as well, should a mount be other than it ought to be; nothing is ever mounted, and no device made",
-	})
+	why := "the kernel holds to it as well, should a mount be other than it ought to be; nothing is ever mounted, and no device made"
+	if slices.ContainsFunc(c.plan.Landlock.Rules, func(r LandlockRule) bool { return len(r.Except) > 0 }) {
+		why += fmt.Sprintf("; noexec holds alone below a directory of the image that has more than %d names, or that its user cannot list", LandlockMostNames)
+	}
+	c.decide(Decision{Setting: setting, Value: c.plan.Landlock.summary(), Source: fromSafeRun, Why: why})
 	return nil
 }
 

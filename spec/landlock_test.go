@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/safe-run/safe-run/profiles"
@@ -32,6 +33,9 @@ func TestLandlock(t *testing.T) {
 	l := plan.Landlock
 	if l == nil || l.ABI != 7 || !l.NoBind || !l.NoConnect {
 		t.Fatalf("got %+v", l)
+	}
+	if why := decision(t, plan, "landlock").Why; !strings.Contains(why, "noexec holds alone") {
+		t.Errorf("where it does not hold is not told: %s", why)
 	}
 	for path, want := range map[string][]string{
 		"/":      {spec.LandlockExecute, spec.LandlockRead},
@@ -70,12 +74,13 @@ func TestLandlockIsLeftOut(t *testing.T) {
 		what   string
 		change func(*spec.Input)
 		says   string
+		weaker bool // by the profile's word, and not for this kernel
 	}{
-		{"no Landlock", func(in *spec.Input) { in.Host.Landlock = 0 }, "without"},
-		{"Linux 5.13", func(in *spec.Input) { in.Host.Landlock = 1 }, "without"},
-		{"mount(2)", allow("mount"), "off"},
-		{"accepted", func(in *spec.Input) { accept(in, profiles.WeakLandlock) }, "off"},
-		{"no filter", func(in *spec.Input) { in.Host.Seccomp = spec.No; accept(in, profiles.WeakSeccomp) }, "without"},
+		{"no Landlock", func(in *spec.Input) { in.Host.Landlock = 0 }, "without", false},
+		{"Linux 5.13", func(in *spec.Input) { in.Host.Landlock = 1 }, "without", false},
+		{"mount(2)", allow("mount"), "off", true},
+		{"accepted", func(in *spec.Input) { accept(in, profiles.WeakLandlock) }, "off", true},
+		{"no filter", func(in *spec.Input) { in.Host.Seccomp = spec.No; accept(in, profiles.WeakSeccomp) }, "without", true},
 	} {
 		in := input(t, "default")
 		in.Host.Landlock = 7
@@ -83,6 +88,10 @@ func TestLandlockIsLeftOut(t *testing.T) {
 		plan := compile(t, in)
 		if plan.Landlock != nil || decided(plan, "landlock") != c.says {
 			t.Errorf("%s: %+v, told %q", c.what, plan.Landlock, decided(plan, "landlock"))
+		}
+		d := decision(t, plan, "landlock")
+		if (d.Weakens != "") != c.weaker || c.weaker == strings.Contains(d.Why, "this kernel") {
+			t.Errorf("%s: it weakens %q, because %q", c.what, d.Weakens, d.Why)
 		}
 	}
 	in := input(t, "web")

@@ -16,10 +16,6 @@ import (
 	"github.com/safe-run/safe-run/spec"
 )
 
-// mostEntries bounds how many names of one directory get a rule each; where
-// there are more, the directory itself gets it.
-const mostEntries = 512
-
 // rights are those of the kernel that a right of a plan stands for. Those that
 // are not here, to make devices, are handled and given to nobody.
 var rights = map[string]uint64{
@@ -133,7 +129,7 @@ func (r ruleset) below(fd int, at string, access uint64, except []string) error 
 		return r.give(fd, access)
 	}
 	names, err := entries(fd)
-	if err != nil || len(names) > mostEntries {
+	if err != nil || len(names) > spec.LandlockMostNames {
 		// It cannot be listed, or not within reason: the mounts hold alone.
 		return r.give(fd, access)
 	}
@@ -159,7 +155,7 @@ func within(p, dir string) bool {
 	return strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/") && p != dir
 }
 
-// entries lists a directory, up to one more than mostEntries.
+// entries lists a directory, up to one more than spec.LandlockMostNames.
 func entries(dir int) ([]string, error) {
 	fd, err := unix.Openat(dir, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -167,7 +163,7 @@ func entries(dir int) ([]string, error) {
 	}
 	f := os.NewFile(uintptr(fd), ".")
 	defer f.Close()
-	names, err := f.Readdirnames(mostEntries + 1)
+	names, err := f.Readdirnames(spec.LandlockMostNames + 1)
 	if len(names) > 0 {
 		return names, nil
 	}
