@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -41,6 +42,7 @@ func MountAhead(oci *specs.Spec, root, dir string, ids spec.IDRange) (*specs.Spe
 		}
 		if !done {
 			a.left = append(a.left, m)
+			a.linked = a.linked || a.link(m.Destination)
 		}
 	}
 	rest := *oci
@@ -55,6 +57,9 @@ type ahead struct {
 	dev  bool   // it has been
 	ids  spec.IDRange
 	left []specs.Mount
+	// linked says that one of left may lead to wherever a link does, so that all
+	// after it come after it.
+	linked bool
 }
 
 // mount says whether it has mounted m.
@@ -62,7 +67,7 @@ func (a *ahead) mount(m specs.Mount, oci *specs.Spec) (bool, error) {
 	flags, data, plain := a.options(m)
 	to := path.Clean(m.Destination)
 	switch {
-	case !plain || !path.IsAbs(to) || a.inTheWay(to):
+	case !plain || !path.IsAbs(to) || a.linked || a.inTheWay(to):
 		return false, nil
 	case to == "/dev":
 		if a.dev || m.Type != "tmpfs" || len(oci.Linux.Devices) > 0 {
@@ -84,14 +89,30 @@ func (a *ahead) mount(m specs.Mount, oci *specs.Spec) (bool, error) {
 	case m.Type != "tmpfs" || strings.HasPrefix(to, "/dev/"):
 		return false, nil
 	}
-	fd, err := unix.Openat2(int(a.root.Fd()), strings.TrimPrefix(to, "/"), &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
-	})
+	fd, err := a.open(to, unix.O_DIRECTORY)
 	if err != nil {
 		return false, nil // it is not there, or no plain directory
 	}
 	defer unix.Close(fd)
 	return true, os.NewSyscallError("mount", unix.Mount("tmpfs", "/proc/self/fd/"+strconv.Itoa(fd), "tmpfs", flags, data))
+}
+
+// open opens what is there in the root, no links followed.
+func (a *ahead) open(at string, flags uint64) (int, error) {
+	return unix.Openat2(int(a.root.Fd()), strings.TrimPrefix(at, "/"), &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC | flags, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+}
+
+// link says whether there is a link on the way to a place that is left, or the
+// place is one.
+func (a *ahead) link(at string) bool {
+	fd, err := a.open(path.Clean("/"+at), 0)
+	if err != nil {
+		return errors.Is(err, unix.ELOOP)
+	}
+	unix.Close(fd)
+	return false
 }
 
 // inTheWay says whether a mount that is left for later has to come before one at

@@ -58,6 +58,7 @@ func TestAheadLeavesWhatIsUnusual(t *testing.T) {
 		"below one":         {[]specs.Mount{bound("/usr"), memory("/usr/etc")}, []string{"bind /usr", "tmpfs /usr/etc"}},
 		"in its place":      {[]specs.Mount{bound("/tmp"), memory("/tmp")}, []string{"bind /tmp", "tmpfs /tmp"}},
 		"under a later one": {[]specs.Mount{memory("/tmp"), bound("/tmp")}, []string{"bind /tmp"}},
+		"through a link":    {[]specs.Mount{bound("/etc"), memory("/usr/etc"), memory("/tmp")}, []string{"bind /etc", "tmpfs /usr/etc", "tmpfs /tmp"}},
 		"beside one":        {[]specs.Mount{bound("/usr"), memory("/tmp")}, []string{"bind /usr"}},
 		"devices":           {[]specs.Mount{ownDev, memory("/dev/shm")}, []string{"bind /dev"}},
 		"without devices":   {[]specs.Mount{memory("/dev/shm")}, []string{"tmpfs /dev/shm"}},
