@@ -39,7 +39,7 @@ const (
 	// enclosedMark and the id of the rules name a chain without rules.
 	enclosedMark = "enclosed-"
 	// enclosedLayout is counted up with each change of the rules below.
-	enclosedLayout = "1"
+	enclosedLayout = "2"
 )
 
 // Enclose lets connections out of the network namespace at a path as n says, and
@@ -71,8 +71,10 @@ func (e *Enclosure) Close() error { return e.ns.Close() }
 // getNamespaceType is NS_GET_NSTYPE (ioctl_nsfs(2)).
 const getNamespaceType = 0xb703
 
-// idOf names rules by what they say.
+// idOf names rules by what their profile says. The host's resolvers are not a
+// profile's: they change while a pod is there, which keeps those that it began with.
 func idOf(n spec.Network) (string, error) {
+	n.DNS = nil
 	data, err := json.Marshal(n)
 	sum := sha256.Sum256(append(data, enclosedLayout...))
 	return hex.EncodeToString(sum[:]), err
@@ -122,7 +124,7 @@ func (e *Enclosure) enclose(n spec.Network) error {
 	if len(chains) > 0 {
 		others := slices.ContainsFunc(chains, func(c *nftables.Chain) bool { return strings.HasPrefix(c.Name, enclosedMark) })
 		if others {
-			return problem.New("give all containers that share a network the same network section: in a pod annotate the pod, not one of its containers",
+			return problem.New("give all containers that share a network the same network section: in a pod annotate the pod, not one of its containers; after a change of the profile make the pod again",
 				"the network has the rules of another profile already")
 		}
 		return problem.New("see nft list table inet "+tableName+" in that namespace, and rename or delete it",
@@ -141,7 +143,11 @@ func (e *Enclosure) enclose(n spec.Network) error {
 
 // enclosing adds all rules of a namespace. What nobody sent on purpose and the
 // network cannot do without is let out: answers, errors about them, and the
-// questions who has an IPv6 address.
+// questions who has an IPv6 address. Answers leave for wherever a connection came
+// from, so that nobody may seem to come in from elsewhere: a packet to oneself with
+// another's address (ipv6(7), IPV6_FREEBIND, which needs no capability; ip(7),
+// IP_TRANSPARENT), over the loopback device or by a way round through a destination
+// that is listed, would open the way there.
 func (b batch) enclosing(id string, n spec.Network) error {
 	for _, c := range []string{chainReject, chainRefused, chainOut4, chainOut6} {
 		b.chain(inetTable, c)
@@ -163,13 +169,17 @@ func (b batch) enclosing(id string, n spec.Network) error {
 	b.rule(inetTable, chainRefused, "refuse", jump(chainReject))
 
 	b.base(inetTable, chainOut, hooked{nftables.ChainTypeFilter, nftables.ChainHookOutput, 0})
+	// What refuses a connection answers in the name of whom it was for.
+	b.rule(inetTable, chainOut, "refusals", all(oif(expr.CmpOpEq, loopbackIfname), resets(), ctAny(expr.CtKeySTATE, expr.CtStateBitRELATED), accept()))
+	b.rule(inetTable, chainOut, "loopback-spoofed", all(oif(expr.CmpOpEq, loopbackIfname), foreign(), drop()))
 	b.rule(inetTable, chainOut, "loopback", all(oif(expr.CmpOpEq, loopbackIfname), accept()))
-	b.rule(inetTable, chainOut, "replies", all(replies(), accept()))
-	b.rule(inetTable, chainOut, "errors", all(ipv4(), errorsOf(), accept()))
-	b.rule(inetTable, chainOut, "errors", all(ipv6(), l4(unix.IPPROTO_ICMPV6), ctAny(expr.CtKeySTATE, expr.CtStateBitRELATED), accept()))
 	b.rule(inetTable, chainOut, "neighbours", all(ipv6(), icmp6Types(133, 136), accept())) // RFC 4861
 	b.rule(inetTable, chainOut, "groups", all(ipv6(), icmp6Types(130, 132), accept()))     // RFC 2710
 	b.rule(inetTable, chainOut, "groups", all(ipv6(), icmp6Types(143, 143), accept()))     // RFC 3810
+	b.rule(inetTable, chainOut, "spoofed", all(foreign(), drop()))
+	b.rule(inetTable, chainOut, "replies", all(replies(), accept()))
+	b.rule(inetTable, chainOut, "errors", all(ipv4(), errorsOf(), accept()))
+	b.rule(inetTable, chainOut, "errors", all(ipv6(), l4(unix.IPPROTO_ICMPV6), ctAny(expr.CtKeySTATE, expr.CtStateBitRELATED), accept()))
 	b.rule(inetTable, chainOut, "ipv4", all(ipv4(), jump(chainOut4)))
 	b.rule(inetTable, chainOut, "ipv6", all(ipv6(), jump(chainOut6)))
 	b.rule(inetTable, chainOut, "default", jump(chainRefused))

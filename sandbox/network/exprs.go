@@ -96,6 +96,16 @@ func dports(proto byte, first, last uint16) exprs {
 	})
 }
 
+// resets matches TCP segments that end a connection (RFC 9293, section 3.1).
+func resets() exprs {
+	const flags, rst = 13, 1 << 2
+	return all(l4(unix.IPPROTO_TCP), exprs{
+		&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseTransportHeader, Offset: flags, Len: 1},
+		&expr.Bitwise{SourceRegister: reg1, DestRegister: reg1, Len: 1, Mask: []byte{rst}, Xor: []byte{0}},
+		cmp(expr.CmpOpNeq, 0),
+	})
+}
+
 // ctAny matches when one of the bits of a conntrack key is set.
 func ctAny(key expr.CtKey, bits uint32) exprs {
 	return exprs{
@@ -139,9 +149,14 @@ func jump(chain string) exprs {
 	return exprs{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}}
 }
 
-func local(source bool) exprs {
+func local(source bool) exprs { return addressType(expr.CmpOpEq, source) }
+
+// foreign matches a source that is no address of this namespace.
+func foreign() exprs { return addressType(expr.CmpOpNeq, true) }
+
+func addressType(op expr.CmpOp, source bool) exprs {
 	return exprs{
 		&expr.Fib{Register: reg1, ResultADDRTYPE: true, FlagSADDR: source, FlagDADDR: !source},
-		cmp(expr.CmpOpEq, binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)...),
+		cmp(op, binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)...),
 	}
 }
