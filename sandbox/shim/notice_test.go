@@ -2,6 +2,7 @@ package shim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,6 +101,36 @@ func TestSweep(t *testing.T) {
 		t.Error("it stays when its shim has ended")
 	}
 	Sweep(filepath.Join(dir, "none"))
+}
+
+// TestSweepOthers: a directory that is others', too, keeps all that is theirs.
+func TestSweepOthers(t *testing.T) {
+	dir := t.TempDir()
+	var theirs []string
+	for i := range keptPlain + 8 {
+		theirs = append(theirs, fmt.Sprintf("pods/%02d/mine", i), fmt.Sprintf("until/%02d/until", i), fmt.Sprintf("beside/%02d/mine", i))
+		at := filepath.Join(dir, "beside", fmt.Sprintf("%02d", i))
+		if err := errors.Join(os.MkdirAll(at, 0o700), os.WriteFile(filepath.Join(at, noticesFile), nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range append(theirs, "empty/directory/x") {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte("/nowhere"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "empty/directory/x")); err != nil {
+		t.Fatal(err)
+	}
+	n := newNotices(func(any) {})
+	n.add(at(dir), subject{Namespace: "pods", ID: "c"}.denied(event.Denial{Syscall: "x"}, ""))
+	Sweep(dir)
+	for _, name := range append(theirs, "empty/directory", "pods/c/"+noticesFile) {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // FuzzSubject feeds what users write into annotations and mounts: names come out

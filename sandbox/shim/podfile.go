@@ -155,15 +155,51 @@ func sweep(root *os.Root) {
 		}
 		slices.SortFunc(ended, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
 		for _, info := range ended[min(len(ended), keptPlain):] {
-			_ = root.RemoveAll(path.Join(namespace, info.Name()))
+			removePod(root, path.Join(namespace, info.Name()))
 		}
-		_ = root.Remove(namespace) // unless there is something in it
+	}
+}
+
+// ours says whether a directory is one that podFile made. The directory that has
+// them is an administrator's to choose, and may be full of others'.
+func ours(root *os.Root, at string) bool {
+	dir, err := root.Open(at)
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	entries, err := dir.ReadDir(4)
+	if err != nil || len(entries) > 3 {
+		return false
+	}
+	found := false
+	for _, e := range entries {
+		name := e.Name()
+		if !e.Type().IsRegular() || name != noticesFile && name != olderFile && name != untilFile {
+			return false
+		}
+		found = found || name == noticesFile || name == olderFile
+	}
+	return found
+}
+
+// removePod removes the directory of a pod with the files of podFile, and that of
+// its namespace when it was the last; nothing else.
+func removePod(root *os.Root, at string) {
+	for _, name := range []string{untilFile, olderFile, noticesFile} {
+		_ = root.Remove(path.Join(at, name))
+	}
+	if root.Remove(at) == nil {
+		_ = root.Remove(path.Dir(at)) // unless there is something in it
 	}
 }
 
 // sweepPod removes the directory of a pod that is gone. Of a container that is in
 // none and has ended it gives what tells its age.
 func sweepPod(root *os.Root, at string) fs.FileInfo {
+	if !ours(root, at) {
+		return nil
+	}
 	dir, err := root.Open(at)
 	if err != nil {
 		return nil
@@ -180,7 +216,7 @@ func sweepPod(root *os.Root, at string) fs.FileInfo {
 		}
 	case err == nil:
 		if _, err := os.Lstat(until); errors.Is(err, fs.ErrNotExist) {
-			_ = root.RemoveAll(at)
+			removePod(root, at)
 		}
 	}
 	return nil
