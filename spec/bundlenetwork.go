@@ -59,16 +59,27 @@ func (m *meeter) meetNetwork() error {
 	return nil
 }
 
+// judged are the families whose packets pass the rules, or that send none. Packet
+// and XDP sockets send below the rules (packet(7); __dev_direct_xmit in
+// net/core/dev.c), and there will be more of that kind.
+var judged = []string{"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"}
+
 // opensNetwork finds what gets around rules in the namespace itself: they can be
-// removed (capabilities(7)), and packet sockets send below them (packet(7)).
+// removed (capabilities(7)), sockets send below them, and a virtual machine's host
+// is reached beside them, for which no capability is asked (vsock(7)).
 func (m *meeter) opensNetwork() (power string, holds bool) {
 	has := func(name string) bool { return slices.Contains(m.oci.Process.Capabilities.Bounding, name) }
-	families := slices.ContainsFunc(m.in.Profile.Seccomp.AddressFamilies, func(f profiles.Family) bool { return strings.EqualFold(f.Name, "AF_PACKET") })
-	switch {
-	case has("CAP_NET_ADMIN"):
+	if has("CAP_NET_ADMIN") {
 		return "CAP_NET_ADMIN", true
-	case has("CAP_NET_RAW") && families:
-		return "CAP_NET_RAW and AF_PACKET", true
+	}
+	for _, f := range m.in.Profile.Seccomp.AddressFamilies {
+		name := strings.ToUpper(f.Name)
+		switch {
+		case name == "AF_VSOCK":
+			return name, true
+		case has("CAP_NET_RAW") && !slices.Contains(judged, name):
+			return "CAP_NET_RAW and " + name, true
+		}
 	}
 	return "", false
 }
