@@ -75,6 +75,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"host bits", "network: {egress: [{to: 10.1.2.3/8, why: x}]}\n", `"10.1.2.3/8" has bits set behind the prefix`, "write 10.0.0.0/8"},
 		{"metadata service", "network: {egress: [{to: 169.254.169.254, why: x}]}\n", "169.254.169.254 is never reachable", "remove"},
 		{"IPv6 metadata service", "network: {egress: [{to: \"fd00:ec2::254\", why: x}]}\n", "never reachable", "remove"},
+		{"another", "network: {egress: [{to: \"fd20:ce::254\", why: x}]}\n", "never reachable", "remove"},
 		{"mapped address", "network: {egress: [{to: \"::ffff:10.0.0.1\", why: x}]}\n", "an IPv4 address written as IPv6", "write 10.0.0.1"},
 		{"zone", "network: {egress: [{to: \"fe80::1%eth0\", why: x}]}\n", "has a zone", ""},
 		{"bad port", "network: {egress: [{to: internet, ports: [443], why: x}]}\n", "must be text, and this reads as int", "443/tcp"},

@@ -56,7 +56,7 @@ func internet6() Span {
 // the metadata services of clouds) and multicast.
 func neverReached() []netip.Prefix {
 	return prefixes("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32",
-		"::/127", "fe80::/10", "ff00::/8", "fd00:ec2::254/128")
+		"::/127", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128")
 }
 
 func prefixes(list ...string) []netip.Prefix {

@@ -21,8 +21,9 @@ const mostNameservers = 3
 var linkLocal = netip.MustParsePrefix("169.254.0.0/16")
 
 // closed are destinations that no egress rule reaches by being wide: this
-// host, the link, multicast, and cloud metadata at addresses that look
-// ordinary (Azure, Alibaba).
+// host, the link, multicast, cloud metadata at addresses that look ordinary
+// (Azure, Alibaba), and IPv6 that carries any IPv4 address inside: to a NAT64
+// gateway (RFC 6052, RFC 8215) and to one of 6to4.
 var closed = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"),
 	netip.MustParsePrefix("100.100.100.200/32"),
@@ -32,6 +33,9 @@ var closed = []netip.Prefix{
 	netip.MustParsePrefix("224.0.0.0/4"),
 	netip.MustParsePrefix("255.255.255.255/32"),
 	netip.MustParsePrefix("::/127"),
+	netip.MustParsePrefix("64:ff9b::/96"),
+	netip.MustParsePrefix("64:ff9b:1::/48"),
+	netip.MustParsePrefix("2002::/16"),
 	netip.MustParsePrefix("fd00:ec2::254/128"),
 	netip.MustParsePrefix("fd20:ce::254/128"),
 	netip.MustParsePrefix("fe80::/10"),
