@@ -20,6 +20,7 @@ import (
 type Check struct {
 	Engine  string
 	Program string // the runtime, which is static, and so a container's program, too
+	Refuses bool   // the policy in force refuses a container that is root in no user namespace
 }
 
 // Checked is what came of it.
@@ -105,6 +106,9 @@ func refused(out string) bool {
 // judge is what the answer of a run says that asks for what profiles forbid.
 func (c Check) judge(out string, err error) (Checked, error) {
 	switch {
+	case err == nil && c.Refuses:
+		return Checked{}, problem.New("see what program the engine's configuration names for runtime "+install.Runtime+": it is to be "+c.Program,
+			"%s ran a container that is root, which the policy in /etc/safe-run refuses: nothing holds it to the policy", c.Engine)
 	case err == nil:
 		return Checked{Held: []string{c.Engine + " ran a container by " + c.Program + ", whose policy lets it be root: see /etc/safe-run"}}, nil
 	case refused(out):
@@ -154,12 +158,16 @@ func (c Check) containerd(ctx context.Context, dir string) (Checked, error) {
 	return held, err
 }
 
+// hostIDs gives a container no user namespace, whatever the engine is told
+// otherwise: a policy that refuses such a one is known to.
+const hostIDs = "--userns=host"
+
 // podman has no daemon, and runs a directory.
 func (c Check) podman(ctx context.Context, dir string) (Checked, error) {
 	if out, err := call(ctx, "podman", "version"); err != nil {
 		return c.silent(out, err), nil
 	}
-	return c.judge(call(ctx, "podman", "--runtime", install.Runtime, "run", "--rm", "--network", "none", "--rootfs", filepath.Join(dir, "root"), "/test", "--version"))
+	return c.judge(call(ctx, "podman", "--runtime", install.Runtime, "run", "--rm", hostIDs, "--network", "none", "--rootfs", filepath.Join(dir, "root"), "/test", "--version"))
 }
 
 // docker has the runtime when it has read its file again, and wants an image.
@@ -180,5 +188,5 @@ func (c Check) docker(ctx context.Context, dir string) (Checked, error) {
 		return Checked{}, c.failed(out, err)
 	}
 	defer func() { _, _ = call(context.WithoutCancel(ctx), "docker", "rmi", image) }()
-	return c.judge(call(ctx, "docker", "run", "--rm", "--network", "none", "--runtime", install.Runtime, image, "/test", "--version"))
+	return c.judge(call(ctx, "docker", "run", "--rm", hostIDs, "--network", "none", "--runtime", install.Runtime, image, "/test", "--version"))
 }

@@ -19,6 +19,8 @@ func TestCheckJudges(t *testing.T) {
 		held, left, err      string
 	}{
 		{"it runs", "podman", `exit 0`, "whose policy lets it be root", "", ""},
+		{"it runs and must not", "podman", `exit 0`, "", "", "nothing holds it to the policy"},
+		{"containerd runs what must not", "ctr", `exit 0`, "containerd ran a container by PROGRAM", "restart containerd", "nothing holds it to the policy"},
 		{"it is refused", "podman", `case $* in *run*) ` + refusal + `;; esac`, "which its policy refuses", "", ""},
 		{"it fails", "podman", `case $* in *run*) echo "no such runtime" >&2; exit 125;; esac`, "", "", "no such runtime"},
 		{"it is not there", "podman", `echo "cannot connect" >&2; exit 1`, "", "podman does not answer (exit status 1: cannot connect)", ""},
@@ -43,7 +45,7 @@ func TestCheckJudges(t *testing.T) {
 			if engine == "ctr" {
 				engine = "containerd"
 			}
-			got, err := install.Check{Engine: engine, Program: program}.Run(context.Background())
+			got, err := install.Check{Engine: engine, Program: program, Refuses: strings.Contains(c.name, "must not")}.Run(context.Background())
 			held, left := strings.Join(got.Held, "\n"), strings.Join(got.Left, "\n")
 			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("error %v", err)
