@@ -71,7 +71,8 @@ func TestManifests(t *testing.T) {
 }
 
 // TestDaemonSetInstalls: its script installs into a tree, asks for a restart of
-// containerd once, and what it wrote can be taken back.
+// containerd until that was done, fails when it cannot install, and what it wrote
+// can be taken back.
 func TestDaemonSetInstalls(t *testing.T) {
 	var namespace core.Namespace
 	var set apps.DaemonSet
@@ -86,11 +87,13 @@ func TestDaemonSetInstalls(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	must(t, os.WriteFile(dir+"/opt/containerd-shim-saferun-v2", []byte("#!/bin/sh\n"), 0o755))
-	must(t, os.WriteFile(dir+"/host/etc/containerd/config.toml", []byte("version = 3\n"), 0o644))
 	command := set.Spec.Template.Spec.InitContainers[0].Command
 	at := strings.NewReplacer("/opt/safe-run", dir+"/opt", "/host", dir+"/host", "/said", dir+"/said")
+	script := func() ([]byte, error) {
+		return exec.Command(command[0], command[1], at.Replace(command[2])).CombinedOutput()
+	}
 	run := func() (string, bool) {
-		out, err := exec.Command(command[0], command[1], at.Replace(command[2])).CombinedOutput()
+		out, err := script()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
@@ -98,9 +101,18 @@ func TestDaemonSetInstalls(t *testing.T) {
 		_ = os.Remove(dir + "/said/restart")
 		return string(out), err == nil
 	}
-	if out, restart := run(); !restart {
-		t.Errorf("containerd is not restarted after\n%s", out)
+	must(t, os.WriteFile(dir+"/host/etc/containerd/config.toml", []byte("version = {\n"), 0o644))
+	if out, err := script(); err == nil || !strings.Contains(string(out), "config.toml") {
+		t.Errorf("with a configuration that it cannot read: %v\n%s", err, out)
 	}
+	must(t, os.Remove(dir+"/host/etc/.safe-run-restart"))
+	must(t, os.WriteFile(dir+"/host/etc/containerd/config.toml", []byte("version = 3\n"), 0o644))
+	for _, when := range []string{"it is installed", "its pod has ended before"} {
+		if out, restart := run(); !restart {
+			t.Errorf("containerd is not restarted when %s:\n%s", when, out)
+		}
+	}
+	must(t, os.Remove(dir+"/host/etc/.safe-run-restart")) // which the restart does
 	for _, name := range []string{"etc/containerd/conf.d/saferun.toml", "etc/safe-run/shim.yaml", "usr/local/bin/containerd-shim-saferun-v2", "usr/local/bin/safe-run-policy"} {
 		if _, err := os.Stat(filepath.Join(dir, "host", name)); err != nil {
 			t.Error(err)
