@@ -1,13 +1,16 @@
 package containerd
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestBecomes: the process that containerd's start left is the service, without
@@ -39,7 +42,7 @@ func TestBecomes(t *testing.T) {
 }
 
 // TestDeleteAnswered: what the service wrote down is answered, unless a socket is
-// left that nobody answers at, which is removed.
+// left that nobody answers at, which is removed, or it is about another bundle.
 func TestDeleteAnswered(t *testing.T) {
 	newEngine(t, "") // which says what is missing
 	dir := t.TempDir()
@@ -47,7 +50,16 @@ func TestDeleteAnswered(t *testing.T) {
 	for _, part := range []string{"c/saferun", "none"} {
 		must(t, os.MkdirAll(filepath.Join(dir, part), 0o755))
 	}
-	must(t, os.WriteFile(filepath.Join(dir, "c/saferun/deleted"), []byte(socket+"\x00an answer"), 0o600))
+	config := filepath.Join(dir, "c/config.json")
+	must(t, os.WriteFile(config, nil, 0o600))
+	about := func(more uint64) {
+		info, err := os.Stat(config)
+		must(t, err)
+		st := info.Sys().(*syscall.Stat_t)
+		head := fmt.Sprintf("%s\x00%d %d.%d\x00", socket, st.Ino+more, st.Mtim.Sec, st.Mtim.Nsec)
+		must(t, os.WriteFile(filepath.Join(dir, "c/saferun/deleted"), []byte(head+"an answer"), 0o600))
+	}
+	about(0)
 	answer := func(id string) string {
 		cmd := exec.Command(shimBin, "-namespace", "n", "-address", dir+"/a", "-id", id, "delete")
 		cmd.Dir = filepath.Join(dir, "none")
@@ -63,6 +75,22 @@ func TestDeleteAnswered(t *testing.T) {
 			t.Errorf("id %s: %q", id, got)
 		}
 	}
+	about(1)
+	if got := answer("c"); got == "an answer" {
+		t.Errorf("about a bundle that was there before: %q", got)
+	}
+	about(0)
+	must(t, os.Chtimes(config, time.Unix(1, 2), time.Unix(1, 2)))
+	if got := answer("c"); got == "an answer" {
+		t.Errorf("about one with the same inode: %q", got)
+	}
+	for _, text := range []string{"\x00", "\x00an answer", "\x001 1.1"} {
+		must(t, os.WriteFile(filepath.Join(dir, "c/saferun/deleted"), []byte(socket+text), 0o600))
+		if got := answer("c"); strings.Contains(got, "answer") {
+			t.Errorf("cut off to %q: %q", text, got)
+		}
+	}
+	about(0)
 	l, err := net.Listen("unix", socket)
 	must(t, err)
 	if got := answer("c"); got != "an answer" {

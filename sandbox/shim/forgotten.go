@@ -26,8 +26,14 @@ func configOf(bundle string) string { return filepath.Join(bundle, "config.json"
 // lost says whether the bundle of a task is not there any more; another of the
 // same name is not it.
 func (t *task) lost() bool {
+	_, err := os.Stat(configOf(t.bundle))
+	return os.IsNotExist(err) || t.replaced()
+}
+
+// replaced says whether there is another bundle where that of a task was.
+func (t *task) replaced() bool {
 	now, err := os.Stat(configOf(t.bundle))
-	return os.IsNotExist(err) || err == nil && t.config != nil && !os.SameFile(t.config, now)
+	return err == nil && t.config != nil && !os.SameFile(t.config, now)
 }
 
 // look comes after a while, and again for as long as there may be something to

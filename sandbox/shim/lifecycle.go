@@ -179,16 +179,20 @@ func (s *Service) deleteTask(ctx context.Context, t *task) error {
 		}
 	}
 	t.mu.Unlock()
-	if err := errors.Join(t.container.Destroy(), unmountRoot(t.bundle)); err != nil {
+	err := t.container.Destroy()
+	if !t.replaced() {
+		err = errors.Join(err, unmountRoot(t.bundle))
+	}
+	if err != nil {
 		return err
 	}
+	s.answerDelete(t) // while nobody can have its id
 	s.mu.Lock()
 	if s.tasks[t.id] == t { // else removed by another request, and its id is another's
 		delete(s.tasks, t.id)
 	}
 	s.mu.Unlock()
 	code, at := t.init.exit()
-	s.answerDelete(t)
 	s.tell(&events.TaskDelete{ContainerID: t.id, Pid: t.init.pid(), ExitStatus: code, ExitedAt: timestamppb.New(at)})
 	return nil
 }

@@ -2,9 +2,11 @@ package shim
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	taskapi "github.com/containerd/containerd/api/runtime/task/v3"
@@ -38,16 +40,19 @@ func deletedFile(bundle string) string { return filepath.Join(stateOf(bundle), "
 
 // answerDelete writes down what delete answers for a container of which nothing
 // is left: whoever reads it (early.c) needs the address only to see that its
-// socket is not left either.
+// socket is not left either, and what the bundle is known by to see that it is
+// about this one.
 func (s *Service) answerDelete(t *task) {
 	socket, is := strings.CutPrefix(s.address, "unix://")
-	if !is {
+	if !is || t.config == nil || t.lost() {
 		return
 	}
+	config := t.config.Sys().(*syscall.Stat_t)
 	code, at := t.init.exit()
 	data, err := proto.Marshal(&taskapi.DeleteResponse{Pid: t.init.pid(), ExitStatus: code, ExitedAt: timestamppb.New(at)})
 	if err == nil {
-		_ = os.WriteFile(deletedFile(t.bundle), append([]byte(socket+"\x00"), data...), 0o600)
+		head := fmt.Sprintf("%s\x00%d %d.%d\x00", socket, config.Ino, config.Mtim.Sec, config.Mtim.Nsec)
+		_ = os.WriteFile(deletedFile(t.bundle), append([]byte(head), data...), 0o600)
 	}
 }
 

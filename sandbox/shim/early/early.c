@@ -71,12 +71,14 @@ static void start(void)
 
 /*
  * delete after a container that the service has removed answers what the service
- * wrote down for it: the path of its socket, with its end, and the answer. A socket
- * that nobody answers at is Go's to remove, and so is all else.
+ * wrote down for it: the path of its socket and what the bundle's config.json is
+ * known by, each with its end, and the answer. An answer for a bundle that was there
+ * before, and a socket that nobody answers at, are Go's to remove, and so is all else.
  */
 static void delete_(const char *id)
 {
-	char path[512], text[1024], *end;
+	char path[512], text[1024], bundle[80], *end, *known;
+	struct stat st;
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 
 	if (strchr(id, '/') != NULL ||
@@ -91,7 +93,15 @@ static void delete_(const char *id)
 	    end == text || (size_t)(end - text) >= sizeof(to.sun_path))
 		return;
 	memcpy(to.sun_path, text, end - text + 1);
-	struct stat st;
+	known = ++end;
+	if ((end = memchr(known, 0, text + n - known)) == NULL ||
+	    snprintf(path, sizeof(path), "../%s/config.json", id) >= (int)sizeof(path) ||
+	    lstat(path, &st) != 0)
+		return;
+	snprintf(bundle, sizeof(bundle), "%llu %lld.%lld", (unsigned long long)st.st_ino,
+		 (long long)st.st_mtim.tv_sec, (long long)st.st_mtim.tv_nsec);
+	if (strcmp(known, bundle) != 0)
+		return;
 	if (lstat(to.sun_path, &st) == 0) {
 		int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (s < 0 || connect(s, (struct sockaddr *)&to, sizeof(to)) != 0)
