@@ -49,14 +49,19 @@ type subject struct {
 	until string
 }
 
-// maxText bounds a text of others', in bytes.
-const maxText = 256
+// maxText bounds a text of others', in bytes, and maxLine what is made of several.
+const (
+	maxText = 256
+	maxLine = 4 << 10
+)
 
 // plain is text of others' without what moves a terminal or looks like another
 // line.
-func plain(text string) string {
-	if len(text) > maxText {
-		text = text[:maxText]
+func plain(text string) string { return bounded(text, maxText) }
+
+func bounded(text string, most int) string {
+	if len(text) > most {
+		text = text[:most]
 	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/containerd/containerd/api/events"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/safe-run/safe-run/spec/event"
@@ -60,6 +61,26 @@ func TestNoticesAreBounded(t *testing.T) {
 	all := lines(t, dir, "c")
 	if got := all[len(all)-1].Denial.Syscall; got != "bpf" || len(all) < 1000 {
 		t.Errorf("%d lines, the last about %s", len(all), got)
+	}
+}
+
+// TestNoticesArePlain: a refusal that has a bundle's own text in it moves no
+// terminal, and is of one line with an end.
+func TestNoticesArePlain(t *testing.T) {
+	dir := t.TempDir()
+	var last topical
+	n := newNotices(func(e any) { last = e.(topical) })
+	hostile := "\x1b[2J\n" + strings.Repeat("x", 1<<20)
+	n.add(at(dir), notice{What: noticeRefused, subject: subject{Namespace: "n", ID: "c"}, Message: hostile, Hint: hostile})
+	all := lines(t, dir, "c")
+	if len(all) != 1 || len(all[0].Hint) < maxText {
+		t.Fatalf("%d lines", len(all))
+	}
+	labels := last.event.(*events.ContainerUpdate).Labels
+	for _, text := range []string{all[0].Message, all[0].Hint, labels["message"], labels["hint"]} {
+		if len(text) > 3*maxLine || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != unicode.ReplacementChar }) {
+			t.Errorf("%d bytes: %.20q", len(text), text)
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ func (n *notices) add(dir func() string, list ...notice) {
 	defer n.mu.Unlock()
 	for _, one := range list {
 		one.Time = time.Now().UTC()
+		one.Message, one.Hint = bounded(one.Message, maxLine), bounded(one.Hint, maxLine) // of errors, with what a bundle says
 		if err := n.write(dir, one); err != nil {
 			log.L.WithError(err).Warn("what was refused cannot be written down")
 		}
