@@ -245,6 +245,7 @@ func (c *Cmd) release(context.Context) error {
 	}
 	if c.order != nil {
 		c.order.child.Close()
+		c.order.hold(c.container.Pid())
 	}
 	return nil
 }
@@ -351,6 +352,9 @@ func (c *Cmd) Thaw() error { return c.container.Thaw() }
 func (c *Cmd) Close() error {
 	var errs []error
 	c.unwatch()
+	if c.order != nil {
+		c.order.close()
+	}
 	// First, because the kernel takes the mounts down on the side.
 	c.Lease.thread.Close()
 	if c.link != nil {
@@ -371,9 +375,6 @@ func (c *Cmd) Close() error {
 	}
 	if c.inside != nil {
 		c.inside.Close()
-	}
-	if c.order != nil {
-		c.order.close()
 	}
 	c.letGoVolumes()
 	c.noting.Wait() // long over, unless the program was very short

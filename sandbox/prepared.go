@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -21,6 +22,19 @@ import (
 type order struct {
 	child, parent *os.File
 	once          sync.Once
+	// namespaces are held so that they outlive their last process: the kernel
+	// would take mounts, semaphores and interfaces down before it says that it
+	// has ended (exit_task_namespaces), and whoever waits for that waits for them.
+	namespaces []*os.File
+}
+
+// hold opens the namespaces of the first process whose end takes time.
+func (o *order) hold(pid int) {
+	for _, name := range []string{"mnt", "ipc", "net"} {
+		if f, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, name)); err == nil {
+			o.namespaces = append(o.namespaces, f)
+		}
+	}
 }
 
 func newOrder() (*order, error) {
@@ -34,6 +48,9 @@ func newOrder() (*order, error) {
 func (o *order) close() {
 	o.child.Close()
 	o.parent.Close()
+	for _, f := range o.namespaces {
+		f.Close()
+	}
 }
 
 // rawStdio makes pipes that the launcher does not copy from or to.
