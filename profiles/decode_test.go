@@ -3,6 +3,7 @@ package profiles
 import (
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -254,17 +255,28 @@ paths: {masked: [/proc/x]}
 // error that has a place.
 func TestDecodeIsBounded(t *testing.T) {
 	for _, unit := range []string{"[", "{a: ", "- ", "? ", "#\n", "a:\n", "'", "\"\\x41", "- a\n", "!", "a: |\n", "x: 1\n", "[],", "\t", " ", "---\n", "&a *a "} {
-		start := time.Now()
+		start := worked(t)
 		err := decodeError(strings.Repeat(unit, MaxSize/len(unit)))
 		if err == nil || !strings.HasPrefix(err.Error(), "t.yaml:") {
 			t.Errorf("%q repeated: %v", unit, err)
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := worked(t) - start; took > 5*time.Second {
 			t.Errorf("%q repeated takes %s", unit, took)
 		} else {
 			t.Logf("%q repeated takes %s", unit, took)
 		}
 	}
+}
+
+// worked is the processor time that this process has had: others' work on a busy
+// machine is not in it.
+func worked(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // Nor do good ones take longer for what is repeated within one entry.
@@ -274,12 +286,12 @@ func TestEntriesAreBounded(t *testing.T) {
 		"keys":       {"image: {signatures: [{name: a, keys: [/k", ",/k"},
 		"identities": {"image: {signatures: [{name: a, keyless: [{}", ",{}"},
 	} {
-		start := time.Now()
+		start := worked(t)
 		body := head + unit[0] + strings.Repeat(unit[1], (MaxSize-200)/len(unit[1])) + "]}]}\n"
 		if err := decodeError(body); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := worked(t) - start; took > 5*time.Second {
 			t.Errorf("%s: takes %s", name, took)
 		}
 	}
