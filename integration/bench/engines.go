@@ -78,7 +78,7 @@ func (w *world) loadPodman() {
 	w.podman = client
 	w.closes = append(w.closes, func() error {
 		_ = quietly(append(client, "rm", "-fa", "-t", "0")...) // nothing may be left to remove
-		_ = quietly("umount", dir+"/root/overlay")             // it is mounted on itself, where podman has run anything
+		_ = quietly("umount", "-l", dir+"/root/overlay")       // it is mounted on itself, where podman has run anything
 		return nil
 	})
 }

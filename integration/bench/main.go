@@ -89,7 +89,7 @@ func bench(o options) (err error) {
 	if run.Specs, err = w.specs(); err != nil {
 		return err
 	}
-	if err := o.write(run); err != nil {
+	if err := o.write(run, dir); err != nil {
 		return err
 	}
 	if broken := run.Broken(); len(broken) > 0 {
@@ -98,8 +98,8 @@ func bench(o options) (err error) {
 	return nil
 }
 
-// write keeps what was found.
-func (o options) write(run *result.Run) error {
+// write keeps what was found. Command lines in docs are as they would be anywhere.
+func (o options) write(run *result.Run, dir string) error {
 	data, err := json.MarshalIndent(run, "", " ")
 	if err != nil {
 		return err
@@ -112,6 +112,15 @@ func (o options) write(run *result.Run) error {
 	if o.docs == "" {
 		return nil
 	}
+	here, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return err
+	}
+	data = []byte(strings.NewReplacer(dir, "DIR", here+"/", "", home+"/", "~/").Replace(string(data)))
 	var page, plot strings.Builder
 	page.WriteString("# Performance\n\nWritten by `make bench-docs`. ![medians of each scene](performance.svg)\n\n")
 	run.Markdown(&page)
