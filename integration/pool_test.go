@@ -324,3 +324,28 @@ func TestPoolCallerWaits(t *testing.T) {
 	_ = holds.Process.Signal(syscall.SIGTERM)
 	_ = holds.Wait()
 }
+
+// What runs in a pool is told of when it begins, and not only when it has ended.
+func TestPoolTells(t *testing.T) {
+	p := newPool(t, 1)
+	var id string
+	until(t, func() bool { id = p.prepared(); return id != "" })
+	cmd := p.command("sleep", "14.1421")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	told := func() string {
+		out, err := exec.Command(p.safe, "events", "--since", "1h", "--until", "0s", "--filter", "container="+id).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	until(t, func() bool { return strings.Contains(told(), "start") })
+	if strings.Contains(told(), "die") {
+		t.Errorf("the end is told before it:\n%s", told())
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	_ = cmd.Wait()
+	until(t, func() bool { return strings.Contains(told(), "die") && strings.Contains(told(), "destroy") })
+}

@@ -130,7 +130,6 @@ func (p *pool) keep(ctx context.Context, m *member) {
 			select {
 			case p.ready <- m:
 				pause = 0
-				p.failed.Store(nil)
 			case <-m.ended: // killed: by somebody, or for want of memory
 				pause = p.fails(ctx, pause, problem.New("see whether its --memory is enough to wait in, and whether the host has enough",
 					"a prepared sandbox has ended before it was used"))
@@ -152,7 +151,9 @@ func (p *pool) make(ctx context.Context, pause *time.Duration) *member {
 	m, err := p.prepare(ctx)
 	if err != nil {
 		*pause = p.fails(ctx, *pause, err)
+		return nil
 	}
+	p.failed.Store(nil) // the pause stays until somebody has had one
 	return m
 }
 
@@ -191,13 +192,13 @@ func (p *pool) prepare(ctx context.Context) (*member, error) {
 	return m, nil
 }
 
-// words is a file that nobody else sees.
+// nameless is O_TMPFILE, which package syscall does not have.
+const nameless = 0o20000000 | syscall.O_DIRECTORY
+
+// words is a file that never has a name: a pool that is killed leaves none.
 func words() (*os.File, error) {
-	f, err := os.CreateTemp(poolsDir, ".words-")
-	if err != nil {
-		return nil, asRoot(err)
-	}
-	return f, os.Remove(f.Name())
+	f, err := os.OpenFile(poolsDir, os.O_RDWR|nameless, 0o600)
+	return f, asRoot(err)
 }
 
 // take gives a prepared sandbox, or says why there is none.

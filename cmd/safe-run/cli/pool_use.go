@@ -130,7 +130,10 @@ func (c *caller) send(kind byte, value int, payload []byte, files ...*os.File) e
 		}
 		rights = syscall.UnixRights(fds...)
 	}
-	_, _, err := c.conn.WriteMsgUnix(append(data, payload...), rights, nil)
+	_, _, err := c.conn.WriteMsgUnix(data, rights, nil)
+	if err == nil {
+		_, err = c.conn.Write(payload) // all of it, which one message may not hold
+	}
 	return err
 }
 
@@ -241,7 +244,6 @@ func (p *pool) use(ctx context.Context, c *caller, m *member, u use) (words []by
 	if err != nil {
 		return said(u, launcherError(err)), exitLauncher
 	}
-	defer func() { go c.tale.end(&m.exit) }()
 	streams := m.cmd.Streams()
 	files := streams[1:]
 	if u.stdin {
@@ -253,8 +255,18 @@ func (p *pool) use(ctx context.Context, c *caller, m *member, u use) (words []by
 	for _, stream := range streams {
 		stream.Close() // they are the caller's
 	}
-	told := make(chan error, 1)
-	go func() { told <- m.cmd.Tell(process) }()
+	told, begun := make(chan error, 1), make(chan struct{})
+	p.work.Go(func() {
+		defer close(begun)
+		err := m.cmd.Tell(process)
+		if told <- err; err == nil {
+			c.tale.begin()
+		}
+	})
+	defer p.work.Go(func() {
+		<-begun
+		c.tale.end(&m.exit)
+	})
 	stop := context.AfterFunc(ctx, func() { _ = m.cmd.Signal(sigKill) })
 	defer stop()
 	<-m.ended

@@ -1,9 +1,14 @@
 package cli
 
 import (
+	"bytes"
+	"io"
+	"net"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseUse(t *testing.T) {
@@ -30,6 +35,35 @@ func TestPoolFlag(t *testing.T) {
 	o, err := parseRun([]string{"-e", "A=1", "--pool=x", "true", "-m"})
 	if err != nil || o.Pool != "x" || o.Image != "" || !slices.Equal(o.Request.Args, []string{"true", "-m"}) {
 		t.Errorf("%+v, %v", o, err)
+	}
+}
+
+// What is said arrives whole, however slowly it is read.
+func TestSaidWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	text := bytes.Repeat([]byte("words\n"), mostWords/6)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		(&caller{conn: conn.(*net.UnixConn)}).end(text, 7)
+	}()
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	time.Sleep(50 * time.Millisecond) // until the socket is full
+	got, err := io.ReadAll(conn)
+	if want := len(text) + 16; err != nil || len(got) != want || !bytes.Equal(got[8:8+len(text)], text) {
+		t.Errorf("%d bytes arrived, want %d (%v)", len(got), want, err)
 	}
 }
 
