@@ -81,6 +81,8 @@ func Create(cfg Config) (*Container, error) {
 	}
 	filter := briefing(config, FiltersDir) // beside what follows
 	defer filter.close()
+	proc := beginProcfs()
+	defer proc.close()
 	if err := killForeign(config.Seccomp); err != nil {
 		return nil, err
 	}
@@ -110,7 +112,7 @@ func Create(cfg Config) (*Container, error) {
 		c.keeper, err = keep(cgroup.Path(""))
 	}
 	if err == nil {
-		err = writeInside(c.pid, cfg.Sysctls)
+		err = writeInside(c.pid, cfg.Sysctls, proc)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.kill())
@@ -143,10 +145,21 @@ func convert(cfg Config) (*configs.Config, error) {
 	if cfg.Systemd && cgroups.IsCgroup2UnifiedMode() {
 		tellSwap(config.Cgroups.Resources)
 	}
+	leaveOut(config.Cgroups.Resources)
 	if err := underLandlock(config, cfg.Landlock); err != nil {
 		return nil, err
 	}
 	return config, nil
+}
+
+// leaveOut takes out what a new control group has already. The kernel goes through
+// all control groups of the host for the period, and again for the quota
+// (tg_set_bandwidth in kernel/sched/core.c).
+func leaveOut(r *cgroups.Resources) {
+	const period = 100_000 // microseconds, default_cfs_period in kernel/sched/fair.c
+	if r.CpuPeriod == period && r.CpuQuota != 0 {
+		r.CpuPeriod = 0
+	}
 }
 
 // tellSwap makes systemd know that there is to be no swap. libcontainer tells

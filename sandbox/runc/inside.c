@@ -34,7 +34,7 @@ static int writer(void *arg)
 {
 	struct safe_run_inside *in = arg;
 	for (int i = 0; i < in->count; i++) {
-		int fd = open(in->paths[i], O_WRONLY | O_CLOEXEC);
+		int fd = openat(in->proc, in->paths[i], O_WRONLY | O_CLOEXEC);
 		if (fd < 0 || write(fd, in->values[i], strlen(in->values[i])) < 0)
 			failed(in, i);
 		close(fd);

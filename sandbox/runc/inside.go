@@ -22,12 +22,17 @@ import (
 // writeInside writes sysctls of the namespaces of a process, which waits. They
 // are those of namespaces that the process does not share with the launcher;
 // others would be the host's.
-func writeInside(pid int, sysctls map[string]string) error {
+func writeInside(pid int, sysctls map[string]string, proc *ownProcfs) error {
 	if len(sysctls) == 0 {
 		return nil
 	}
+	root, err := proc.root()
+	if err != nil {
+		return err
+	}
 	in := (*C.struct_safe_run_inside)(C.calloc(1, C.sizeof_struct_safe_run_inside))
 	defer C.free(unsafe.Pointer(in))
+	in.proc = C.int(root.Fd())
 	keys := slices.Sorted(maps.Keys(sysctls))
 	own := map[string]bool{}
 	for _, at := range []struct {
@@ -51,7 +56,7 @@ func writeInside(pid int, sysctls map[string]string) error {
 	}
 	paths, values := make([]string, len(keys)), make([]string, len(keys))
 	for i, key := range keys {
-		paths[i], values[i] = "/proc/sys/"+strings.ReplaceAll(key, ".", "/"), sysctls[key]
+		paths[i], values[i] = "sys/"+strings.ReplaceAll(key, ".", "/"), sysctls[key]
 	}
 	var free func()
 	in.count = C.int(len(keys))

@@ -55,7 +55,7 @@ func TestWriteInside(t *testing.T) {
 	if out, err := among(pid, "unshare", "-U", "true"); err != nil {
 		t.Fatalf("before anything was written: %v: %s", err, out)
 	}
-	if err := writeInside(pid, map[string]string{"user.max_user_namespaces": "0"}); err != nil {
+	if err := writeInside(pid, map[string]string{"user.max_user_namespaces": "0"}, ownedProcfs(t)); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := among(pid, "unshare", "-U", "true"); err == nil || !strings.Contains(out, "No space left") {
@@ -70,7 +70,7 @@ func TestWriteInsidePid(t *testing.T) {
 	const path = "/proc/sys/vm/memfd_noexec"
 	before := hostValue(t, path)
 	pid := sleeper(t, syscall.CLONE_NEWUSER|syscall.CLONE_NEWPID)
-	if err := writeInside(pid, map[string]string{"vm.memfd_noexec": "2"}); err != nil {
+	if err := writeInside(pid, map[string]string{"vm.memfd_noexec": "2"}, ownedProcfs(t)); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := among(pid, "cat", path); err != nil || got != "2" {
@@ -84,7 +84,7 @@ func TestWriteInsidePid(t *testing.T) {
 // TestWriteInsideNotTheHost: a namespace that is shared is not written to.
 func TestWriteInsideNotTheHost(t *testing.T) {
 	pid := sleeper(t, syscall.CLONE_NEWPID)
-	err := writeInside(pid, map[string]string{"user.max_user_namespaces": "0"})
+	err := writeInside(pid, map[string]string{"user.max_user_namespaces": "0"}, ownedProcfs(t))
 	if err == nil || !strings.Contains(err.Error(), "with the host") {
 		t.Errorf("got %v", err)
 	}
@@ -93,11 +93,41 @@ func TestWriteInsideNotTheHost(t *testing.T) {
 func TestWriteInsideFails(t *testing.T) {
 	pid := sleeper(t, syscall.CLONE_NEWUSER|syscall.CLONE_NEWPID)
 	for key, value := range map[string]string{"user.no_such_thing": "0", "user.max_user_namespaces": "many"} {
-		if err := writeInside(pid, map[string]string{key: value}); err == nil || !strings.Contains(err.Error(), key) {
+		if err := writeInside(pid, map[string]string{key: value}, ownedProcfs(t)); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s=%s: %v", key, value, err)
 		}
 	}
-	if err := writeInside(pid, nil); err != nil {
+	if err := writeInside(pid, nil, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+func ownedProcfs(t *testing.T) *ownProcfs {
+	t.Helper()
+	proc := beginProcfs()
+	t.Cleanup(proc.close)
+	return proc
+}
+
+// TestOwnProcfs: what is looked up there leaves nothing in the host's /proc.
+func TestOwnProcfs(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("NOT CHECKED: a proc file system of its own needs root")
+	}
+	var first, second, host syscall.Stat_t
+	for _, st := range []*syscall.Stat_t{&first, &second} {
+		root, err := ownedProcfs(t).root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Fstat(int(root.Fd()), st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Stat("/proc", &host); err != nil {
+		t.Fatal(err)
+	}
+	if first.Dev == host.Dev || first.Dev == second.Dev {
+		t.Errorf("devices %d and %d, the host's %d: one is shared", first.Dev, second.Dev, host.Dev)
 	}
 }

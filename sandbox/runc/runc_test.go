@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/opencontainers/cgroups"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/safe-run/safe-run/spec/problem"
@@ -102,5 +103,18 @@ func TestOwnProcs(t *testing.T) {
 	}
 	if !slices.Contains(strings.Fields(string(data)), strconv.Itoa(os.Getpid())) {
 		t.Errorf("%s does not list this process", procs)
+	}
+}
+
+// TestLeaveOut: the period that every control group has is not written, others are.
+func TestLeaveOut(t *testing.T) {
+	for _, tt := range []struct {
+		quota        int64
+		period, want uint64
+	}{{50_000, 100_000, 0}, {50_000, 20_000, 20_000}, {0, 100_000, 100_000}} {
+		r := &cgroups.Resources{CpuQuota: tt.quota, CpuPeriod: tt.period}
+		if leaveOut(r); r.CpuPeriod != tt.want || r.CpuQuota != tt.quota {
+			t.Errorf("%+v: quota %d, period %d", tt, r.CpuQuota, r.CpuPeriod)
+		}
 	}
 }

@@ -176,34 +176,6 @@ func (s *Store) claims(rec *Record, slots int, named bool) error {
 // at all, and the file goes with the sandbox's directory.
 func (s *Store) claimFile(id string) string { return filepath.Join(s.Dir(id), "id") }
 
-// takeSlot finds the lowest free slot. Starting from the number of entries
-// keeps it quick when many are taken.
-func (s *Store) takeSlot(id string, slots int) (int, error) {
-	dir := filepath.Join(s.Root, "ids")
-	taken := map[string]bool{}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return -1, err
-	}
-	for _, e := range entries {
-		taken[e.Name()] = true
-	}
-	for slot := range slots {
-		name := fmt.Sprint(slot)
-		if taken[name] {
-			continue
-		}
-		err := os.Link(s.claimFile(id), filepath.Join(dir, name))
-		if err == nil {
-			return slot, nil
-		}
-		if !errors.Is(err, os.ErrExist) {
-			return -1, err
-		}
-	}
-	return -1, problem.New("stop some containers, or run `safe-run gc`", "all %d id ranges of this host are in use", slots)
-}
-
 // Save writes a record, replacing the one before it.
 func (s *Store) Save(rec Record) error {
 	data, err := json.Marshal(rec)
