@@ -176,6 +176,11 @@ func tellSwap(r *cgroups.Resources) {
 	r.Unified["memory.swap.max"] = "0"
 }
 
+// errorsOnly is for who libcontainer starts, in logrus's numbers. The stages in C
+// say thirty things while they make a process, unless they are told not to, and
+// each wakes the launcher up, which has no use for them.
+const errorsOnly = "2"
+
 // newProcess translates what the spec says of the first process. What
 // libcontainer takes from the container's config (capabilities,
 // no_new_privs) is not repeated here.
@@ -193,6 +198,7 @@ func newProcess(cfg Config) (*libcontainer.Process, error) {
 		GID:  int(p.User.GID),
 		Init: true,
 
+		LogLevel:   errorsOnly,
 		Rlimits:    limits,
 		ExtraFiles: cfg.Files,
 	}

@@ -37,7 +37,11 @@ func remembering(config *configs.Config, dir string) *memory {
 	}
 	content := portable(filter)
 	m.found.Go(func() {
-		if key, err := compiled.Key(content); err == nil {
+		text, err := json.Marshal(content)
+		if err != nil {
+			return
+		}
+		if key, err := compiled.Key(text); err == nil {
 			m.seal(look(content, key, compiled.Store{Dir: dir}))
 		}
 	})
@@ -57,7 +61,7 @@ func briefing(config *configs.Config, dir string) *memory {
 		if err != nil {
 			return
 		}
-		key, err := compiled.Key(json.RawMessage(whole))
+		key, err := compiled.Key(whole)
 		if err != nil {
 			return
 		}

@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -36,11 +35,7 @@ func maker() (string, error) {
 
 // Key names the entry of a filter: a hash of its content, as JSON, and of what
 // compiles it.
-func Key(filter any) (string, error) {
-	text, err := json.Marshal(filter)
-	if err != nil {
-		return "", err
-	}
+func Key(text []byte) (string, error) {
 	by, err := maker()
 	if err != nil {
 		return "", err
