@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/safe-run/safe-run/sandbox/probe"
+	"github.com/safe-run/safe-run/spec"
 )
 
 // podman is one with a store of its own, whose runtime is safe-run-oci.
@@ -69,6 +72,14 @@ func TestOCIPodman(t *testing.T) {
 		// Each podman sets up its store anew, and takes away meanwhile what lets
 		// another user in.
 		awaitIdle(t, p.dir)
+	}
+	t.Cleanup(func() { p.call("rm", "-f", "-t", "0", "box") })
+	detached := slices.Concat([]string{"run", "-d", "--name", "box", "--network", "none", "--cgroup-parent", p.group}, met, []string{"--user", "1000:1000", localImage, "sleep", "600"})
+	if code, out := p.call(detached...); code != 0 {
+		t.Fatalf("%d, %s", code, out)
+	}
+	if code, out := p.call("exec", "box", "sh", "-c", lookIntoFirst+"; cat /etc/hosts >/dev/null && echo x >/dev/null && echo x >/tmp/x && echo usual"); probe.Host().Landlock >= spec.LandlockSince && (code != 0 || out != "refused\nusual\n") {
+		t.Errorf("Landlock of an exec: %d, %s", code, out)
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/sandbox/probe"
+	"github.com/safe-run/safe-run/spec"
 )
 
 // bundle is a bundle with a shell, and where a runtime keeps what it makes of it.
@@ -195,6 +198,9 @@ const lookAround = "id -u; grep -E 'CapEff|CapBnd|NoNewPrivs|Seccomp:' /proc/sel
 // confined is what lookAround tells of a container that default confines.
 const confined = "1000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n"
 
+// lookIntoFirst is what only Landlock refuses to a process of the same user.
+const lookIntoFirst = "cat /proc/1/environ >/dev/null 2>&1 && echo looked || echo refused"
+
 // TestOCIProfile: the annotation's profile holds for the first process and for
 // those that join it.
 func TestOCIProfile(t *testing.T) {
@@ -223,6 +229,9 @@ func TestOCIProfile(t *testing.T) {
 	}
 	if code, _, text := b.call("exec", "--user", "0", "c", "true"); code != 255 || !strings.Contains(text, "root is not given") {
 		t.Errorf("an exec as root: %d, %s", code, text)
+	}
+	if _, out, text := b.call("exec", "c", "sh", "-c", lookIntoFirst); probe.Host().Landlock >= spec.LandlockSince && out != "refused\n" {
+		t.Errorf("Landlock lets an exec look into the first process: %q, %s", out, text)
 	}
 	b.must(t, "update", "--memory", "2G", "--pids-limit", "9999", "c")
 	var stats struct {

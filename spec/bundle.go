@@ -52,6 +52,9 @@ type Met struct {
 	// Network is what is let out of the container's network; nil when nobody can
 	// hold it to anything.
 	Network *Network `json:"-"`
+	// Landlock is what the processes of the container put themselves under, the first
+	// one and those that join; nil: nothing. The runtime keeps it with the container.
+	Landlock *Landlock `json:"-"`
 	// Reactions are what follows a denial of each severity, "kill" or "freeze".
 	Reactions map[event.Severity]string `json:"-"`
 
@@ -82,7 +85,7 @@ func MeetBundle(in BundleInput) (*Met, error) {
 	m.oci, m.linux = oci, oci.Linux
 	for _, step := range []func() error{
 		m.meetNamespaces, m.meetUser, m.meetProcess, m.meetRootfs, m.meetMounts, m.meetPaths, m.meetDevices,
-		m.meetResources, m.meetAnnotations, m.meetSeccomp, m.meetNetwork,
+		m.meetResources, m.meetAnnotations, m.meetSeccomp, m.meetNetwork, m.meetLandlock,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -91,7 +94,7 @@ func MeetBundle(in BundleInput) (*Met, error) {
 	return &Met{
 		OCI: oci, Decisions: m.plan.Decisions, Stripped: m.stripped, Profile: in.Profile.Metadata.Name,
 		Process: oci.Process, Limits: m.limits(), Replaced: m.replaced,
-		Reactions: m.plan.Reactions, Network: m.enclosed,
+		Reactions: m.plan.Reactions, Network: m.enclosed, Landlock: m.plan.Landlock,
 	}, nil
 }
 

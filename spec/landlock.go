@@ -58,6 +58,10 @@ var mounting = []string{"mount", "move_mount", "umount2", "pivot_root"}
 
 // landlock makes the rules from the mounts.
 func (c *compiler) landlock() error {
+	return c.landlockOf(c.plan.OCI.Mounts, c.plan.Rootfs.ReadOnly)
+}
+
+func (c *compiler) landlockOf(mounts []specs.Mount, readOnly bool) error {
 	const setting = "landlock"
 	i := slices.IndexFunc(mounting, c.allowsSyscall)
 	switch {
@@ -91,7 +95,7 @@ func (c *compiler) landlock() error {
 	}
 	offline := !slices.ContainsFunc([]string{"AF_INET", "AF_INET6"}, c.allowsFamily)
 	c.plan.Landlock = &Landlock{
-		ABI: c.in.Host.Landlock, Rules: landlockRules(c.plan),
+		ABI: c.in.Host.Landlock, Rules: landlockRules(mounts, readOnly),
 		NoConnect: offline || c.inbound, NoBind: offline,
 	}
 	why := "the kernel holds to it as well, should a mount be other than it ought to be; nothing is ever mounted, and no device made"
@@ -113,12 +117,12 @@ func (l *Landlock) summary() string {
 	return "files change only below " + listOr(write, "nothing")
 }
 
-// landlockRules are those of a plan: what its mounts say, once more.
-func landlockRules(p *Plan) []LandlockRule {
+// landlockRules say once more what mounts, and a root, say.
+func landlockRules(mounts []specs.Mount, readOnly bool) []LandlockRule {
 	rules := map[string][]string{"/": {LandlockRead}}
 	give := func(path string, access ...string) { rules[path] = append(rules[path], access...) }
 	var noexec []string
-	for _, m := range p.OCI.Mounts {
+	for _, m := range mounts {
 		if slices.Contains(m.Options, "noexec") || m.Type == "proc" || m.Type == "sysfs" {
 			noexec = append(noexec, m.Destination)
 		} else {
@@ -135,7 +139,7 @@ func landlockRules(p *Plan) []LandlockRule {
 		}
 	}
 	var out []LandlockRule
-	if p.Rootfs.ReadOnly {
+	if readOnly {
 		out = append(out, LandlockRule{Path: "/", Access: []string{LandlockExecute}, Except: outermost(noexec)})
 	} else {
 		// What is made later has to have the same rights, and no exceptions.

@@ -98,7 +98,7 @@ func profileOf(annotation string, c policies.BundleConfig) (*profiles.Profile, e
 	if c.Profile == none {
 		c.Profile = ""
 	}
-	base, err := here.ForBundle("", c.Profile)
+	base, err := here.ForBundle("", c.Profile, c.Accept...)
 	if err != nil || annotation == "" {
 		return base, err
 	}
@@ -106,7 +106,7 @@ func profileOf(annotation string, c policies.BundleConfig) (*profiles.Profile, e
 		return nil, problem.New("list it under allow: in "+here.ConfigName(policies.Shim),
 			"annotation %s names profile %.100q, which the administrator does not allow", policies.ProfileAnnotation, annotation)
 	}
-	own, err := here.ForBundle(annotation, "")
+	own, err := here.ForBundle(annotation, "", c.Accept...)
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,9 @@ type BundleConfig struct {
 	// Resolvers are the hosts that answer the containers' questions for names, such
 	// as a cluster's DNS service, where a profile lets anything out. Of the shim only.
 	Resolvers []netip.Addr `yaml:"resolvers"`
+	// Accept are weakenings that are accepted beside those of the profile, within
+	// the floor.
+	Accept []profiles.Accept `yaml:"accept"`
 }
 
 // ConfigName is where a front is configured.
@@ -115,6 +118,8 @@ func ParseBundleConfig(f Front, data []byte) (BundleConfig, error) {
 		return c, errors.New("allow is for kind Shim")
 	case len(c.Resolvers) > 0 && f != Shim || slices.ContainsFunc(c.Resolvers, noResolver):
 		return c, errors.New("resolvers is for kind Shim, and has addresses of hosts that answer for names; a metadata service is none")
+	case slices.ContainsFunc(c.Accept, noAccept):
+		return c, fmt.Errorf("accept has entries {name: NAME, why: ...}, of %s", strings.Join(weakenings(), ", "))
 	case c.Denials != "" && (f != Shim || !filepath.IsAbs(c.Denials)):
 		return c, errors.New("denials is for kind Shim, and an absolute path")
 	}
@@ -127,11 +132,24 @@ func noResolver(a netip.Addr) bool {
 	return !a.IsValid() || a.Zone() != "" || a.Is4In6() || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || slices.Contains(spec.Metadata(), a)
 }
 
+// noAccept says whether an entry of accept is none.
+func noAccept(a profiles.Accept) bool {
+	return strings.TrimSpace(a.Why) == "" || !slices.Contains(weakenings(), a.Name)
+}
+
+// weakenings are the names of what can be accepted.
+func weakenings() (names []string) {
+	for _, w := range profiles.Weakenings() {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
 // ForBundle is the profile that a bundle is held to: the one that it names
 // itself, else the administrator's, else default where there is a floor, and
 // always within the floor. nil when the administrator has written none of them
-// and the bundle names none.
-func (h Host) ForBundle(own, configured string) (*profiles.Profile, error) {
+// and the bundle names none. What the administrator accepts is laid over it.
+func (h Host) ForBundle(own, configured string, accept ...profiles.Accept) (*profiles.Profile, error) {
 	floor, err := h.Floor()
 	if err != nil {
 		return nil, err
@@ -152,6 +170,9 @@ func (h Host) ForBundle(own, configured string) (*profiles.Profile, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(accept) > 0 {
+		p = profiles.Layer(p, profiles.Profile{Accept: accept})
 	}
 	p = Tightened(p, floor)
 	p.Metadata.Name = NameOf(p, name)

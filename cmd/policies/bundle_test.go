@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,9 +124,47 @@ func TestLinksAreFollowed(t *testing.T) {
 	}
 }
 
+// TestAccept: what the administrator accepts for all bundles holds within the
+// floor, has a reason, and is known.
+func TestAccept(t *testing.T) {
+	accepts := ociConfig + "accept: [{name: landlock, why: a test}]\n"
+	for _, c := range []struct {
+		config, floor string
+		want          bool
+		err           string
+	}{
+		{accepts, "", true, ""},
+		{accepts, head + "floor}\naccept: []\n", false, ""},
+		{ociConfig, "", false, ""},
+		{strings.Replace(accepts, "why: a test", "why: ' '", 1), "", false, "accept has entries"},
+		{strings.Replace(accepts, "landlock", "nosuch", 1), "", false, "accept has entries"},
+	} {
+		files := map[string]string{"oci.yaml": c.config, "profiles/small.yaml": small}
+		if c.floor != "" {
+			files["floor.yaml"] = c.floor
+		}
+		h := etc(t, files)
+		config, err := h.BundleConfig(OCI)
+		if err != nil || c.err != "" {
+			if err == nil || c.err == "" || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: %v", c.config, err)
+			}
+			continue
+		}
+		p, err := h.ForBundle("", config.Profile, config.Accept...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(p.Accept, func(a profiles.Accept) bool { return a.Name == profiles.WeakLandlock }); got != c.want {
+			t.Errorf("%s, %q: %t", c.config, c.floor, got)
+		}
+	}
+}
+
 func FuzzParseBundleConfig(f *testing.F) {
 	f.Add([]byte(ociConfig))
 	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte(ociConfig + "accept: [{name: landlock, why: a reason}]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if c, err := ParseBundleConfig(OCI, data); err == nil && c.OnConflict != Refuse && c.OnConflict != Strip {
 			t.Errorf("%+v", c)

@@ -335,7 +335,7 @@ func (e *engine) rootfs() string {
 	}
 	must(e.t, os.WriteFile(root+"/bin/busybox", busybox, 0o755))
 	must(e.t, os.WriteFile(root+"/etc/passwd", []byte("root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n"), 0o644))
-	for _, name := range strings.Fields("[ sh echo cat sleep true false id ps kill ls head tail dd stty tty wc yes grep mount touch chown chroot wget nc") {
+	for _, name := range strings.Fields("[ sh echo cat sleep true false id ps kill ls head tail dd stty tty wc yes grep mount touch chown chroot wget nc cp mv rm") {
 		must(e.t, os.Symlink("busybox", root+"/bin/"+name))
 	}
 	return root

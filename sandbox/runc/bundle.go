@@ -16,6 +16,8 @@ import (
 	"github.com/opencontainers/runc/libcontainer/specconv"
 	"github.com/opencontainers/runc/libcontainer/utils"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/safe-run/safe-run/spec"
 )
 
 // What libcontainer answers, for programs to tell apart.
@@ -53,6 +55,9 @@ type BundleOptions struct {
 	// Met is kept beside the container, for execs and updates to be met with;
 	// nil when no policy applies.
 	Met []byte
+	// Landlock is what its processes put themselves under, the first one and those
+	// that join; nil: nothing.
+	Landlock *spec.Landlock
 }
 
 // Bundle is a container that was made from a bundle, by this process or by
@@ -94,6 +99,9 @@ func (b Bundles) Create(id string, oci *specs.Spec, o BundleOptions) (*Bundle, e
 	if o.Directory != "" {
 		at := slices.IndexFunc(config.Labels, func(l string) bool { return strings.HasPrefix(l, "bundle=") })
 		config.Labels = append(slices.Delete(config.Labels, at, at+1), "bundle="+o.Directory)
+	}
+	if err := underLandlock(config, o.Landlock); err != nil {
+		return nil, err
 	}
 	container, err := libcontainer.Create(b.Root, id, config)
 	if err != nil {
@@ -205,6 +213,7 @@ func (b *Bundle) State() (BundleState, error) {
 		pid = 0
 	}
 	bundle, annotations := utils.Annotations(state.Config.Labels)
+	delete(annotations, strings.TrimSuffix(landlockLabel, "="))
 	return BundleState{
 		Version: state.Config.Version, ID: state.ID, Pid: pid, Status: status,
 		Bundle: bundle, Rootfs: state.Config.Rootfs, Created: state.Created, Annotations: annotations,

@@ -59,7 +59,7 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 	}
 	process.Init = o.Init
 	process.SubCgroupPaths = o.Cgroups
-	process.ConsoleSocket, process.PidfdSocket = o.Console, o.Pidfd
+	process.ConsoleSocket = o.Console
 	if err := passFiles(process, o); err != nil {
 		return nil, err
 	}
@@ -67,12 +67,10 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 	if err := b.streams(started, o); err != nil {
 		return nil, err
 	}
-	if o.Pidfd == nil { // whose place the compiled filter takes
-		filter := remembering(&config, FiltersDir)
-		defer filter.close()
-		if process.PidfdSocket, err = filter.ready(); err != nil {
-			return nil, err
-		}
+	filter := remembering(&config, FiltersDir)
+	defer filter.close()
+	if process.PidfdSocket, err = filter.ready(); err != nil { // whose place it takes
+		return nil, err
 	}
 	children.begin()
 	err = b.container.Start(process)
@@ -83,9 +81,35 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 	closeChildEnds(process, o)
 	if err != nil {
 		started.closePipes()
+		return nil, withoutLandlock(err, filter)
+	}
+	if err := sendPidfd(o, started.pid); err != nil {
+		started.Kill()
+		started.closePipes()
 		return nil, err
 	}
 	return started, nil
+}
+
+// sendPidfd sends a pidfd of a process that was started to who asked for one, as
+// libcontainer's init would, which has something else in that socket's place.
+func sendPidfd(o ProcessOptions, pid int) error {
+	if o.Pidfd == nil {
+		return nil
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return fmt.Errorf("failed to setup pidfd: %w", os.NewSyscallError("pidfd_open", err))
+	}
+	defer unix.Close(fd)
+	kind := "setns"
+	if o.Init {
+		kind = "standard"
+	}
+	if err := unix.Sendmsg(int(o.Pidfd.Fd()), []byte(kind), unix.UnixRights(fd), nil, 0); err != nil {
+		return fmt.Errorf("failed to send pidfd on socket: %w", os.NewSyscallError("sendmsg", err))
+	}
+	return nil
 }
 
 // bundleProcess translates what a spec says of a process.

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runc/libcontainer/configs"
 
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/problem"
 )
 
 // landlockLabel is where libcontainer's state keeps the rules, for those who
@@ -31,6 +32,16 @@ func underLandlock(config *configs.Config, rules *spec.Landlock) error {
 		config.Seccomp = &configs.Seccomp{DefaultAction: configs.Allow, Architectures: everyWay()}
 	}
 	return nil
+}
+
+// withoutLandlock says what can be done when init could not put itself under its
+// rules, which libcontainer takes for a filter that cannot be made.
+func withoutLandlock(err error, m *memory) error {
+	if m.rules == nil || !strings.Contains(err.Error(), "error creating filter") {
+		return err
+	}
+	return problem.New("to go without, accept landlock in the profile, or in shim.yaml or oci.yaml: accept: [{name: landlock, why: ...}]",
+		"the kernel did not take the rules for Landlock: %w", err)
 }
 
 // everyWay are the architectures whose calls this machine takes.

@@ -87,6 +87,7 @@ func (s *Service) create(t *task, r *taskapi.CreateTaskRequest) (err error) {
 		}
 	}()
 	if t.met != nil {
+		with.Landlock = t.met.Landlock
 		if with.Met, err = json.Marshal(t.met); err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (a *app) create(id string, o createOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	oci, met, err := a.meet(oci)
+	oci, with, err := a.meet(oci)
 	if err != nil {
 		return 0, err
 	}
@@ -91,7 +91,8 @@ func (a *app) create(id string, o createOptions) (int, error) {
 	if notify != nil {
 		notify.Mount(oci)
 	}
-	container, err := all.Create(id, oci, runc.BundleOptions{NoPivot: o.noPivot, NoNewKeyring: o.noKeyring, Met: met})
+	with.NoPivot, with.NoNewKeyring = o.noPivot, o.noKeyring
+	container, err := all.Create(id, oci, with)
 	if err != nil {
 		return 0, err
 	}

@@ -18,33 +18,34 @@ import (
 // user can set does.
 var here = policies.Here
 
-// meet holds a bundle to the profile that applies to it. met is what later
-// execs are held to; nil when no profile applies, and the spec is as it was.
-func (a *app) meet(oci *specs.Spec) (*specs.Spec, []byte, error) {
+// meet holds a bundle to the profile that applies to it: the spec that it comes
+// to, and what it is kept with. When no profile applies the spec is as it was.
+func (a *app) meet(oci *specs.Spec) (*specs.Spec, runc.BundleOptions, error) {
+	var with runc.BundleOptions
 	c, err := here.BundleConfig(policies.OCI)
 	if err != nil {
-		return nil, nil, err
+		return nil, with, err
 	}
-	p, err := here.ForBundle(oci.Annotations[policies.ProfileAnnotation], c.Profile)
+	p, err := here.ForBundle(oci.Annotations[policies.ProfileAnnotation], c.Profile, c.Accept...)
 	if err != nil || p == nil {
-		return oci, nil, err
+		return oci, with, err
 	}
 	dir, err := os.Getwd()
 	if err != nil {
-		return nil, nil, err
+		return nil, with, err
 	}
 	if err := policies.ResolveSources(oci, dir); err != nil {
-		return nil, nil, err
+		return nil, with, err
 	}
 	host, err := runc.JoinsHost(oci)
 	if err != nil {
-		return nil, nil, err
+		return nil, with, err
 	}
 	met, err := spec.MeetBundle(spec.BundleInput{
 		OCI: oci, Profile: *p, Host: probe.Host(), Strip: c.OnConflict == policies.Strip, HostNamespaces: host,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, with, err
 	}
 	for _, d := range met.Stripped {
 		logrus.Infof("profile %s: instead of %s: %s (%s): %s", met.Profile, d.Setting, d.Value, d.Source, d.Why)
@@ -52,8 +53,9 @@ func (a *app) meet(oci *specs.Spec) (*specs.Spec, []byte, error) {
 	for _, d := range met.Decisions {
 		logrus.Debugf("profile %s: %s: %s (%s) %s %s", met.Profile, d.Setting, d.Value, d.Source, d.Why, d.Weakens)
 	}
-	kept, err := json.Marshal(met)
-	return met.OCI, kept, err
+	with.Landlock = met.Landlock
+	with.Met, err = json.Marshal(met)
+	return met.OCI, with, err
 }
 
 // meetExec holds another process of a container to what the first was held to.

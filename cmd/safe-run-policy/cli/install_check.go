@@ -54,7 +54,7 @@ func refusesRoot(here policies.Host, program string) bool {
 			c.Profile = ""
 		}
 	}
-	p, err := here.ForBundle("", c.Profile)
+	p, err := here.ForBundle("", c.Profile, c.Accept...)
 	if err != nil || p == nil {
 		return err != nil
 	}
