@@ -11,6 +11,7 @@ import (
 
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/plainjson"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -53,7 +54,7 @@ func shortPlan(plan *spec.Plan, ports []spec.Port) ([]byte, error) {
 	short, oci, linux := *plan, *plan.OCI, *plan.OCI.Linux
 	linux.Seccomp = nil
 	oci.Linux, short.OCI, short.Network.Publish = &linux, &oci, ports
-	return json.Marshal(short)
+	return plainjson.Marshal(short)
 }
 
 // KeepPlan writes the plan that a container runs with into the ledger, as it is

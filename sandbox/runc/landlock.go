@@ -1,7 +1,6 @@
 package runc
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/opencontainers/runc/libcontainer/configs"
 
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/plainjson"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -23,7 +23,7 @@ func underLandlock(config *configs.Config, rules *spec.Landlock) error {
 	if rules == nil {
 		return nil
 	}
-	data, err := json.Marshal(rules)
+	data, err := plainjson.Marshal(rules)
 	if err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/safe-run/safe-run/spec/plainjson"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -178,7 +179,7 @@ func (s *Store) claimFile(id string) string { return filepath.Join(s.Dir(id), "i
 
 // Save writes a record, replacing the one before it.
 func (s *Store) Save(rec Record) error {
-	data, err := json.Marshal(rec)
+	data, err := plainjson.Marshal(rec)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/safe-run/safe-run/spec/plainjson"
 )
 
 // An event is kept as one line of JSON. What a line may hold is bounded, because
@@ -47,7 +49,7 @@ func (e Event) Line() []byte {
 		return nil
 	}
 	for {
-		line, err := json.Marshal(e)
+		line, err := plainjson.Marshal(e)
 		switch {
 		case err != nil:
 			return nil
