@@ -12,6 +12,16 @@ import (
 // A reason stays with the setting it was written for: where upper loosens a
 // section without a why of its own, the lower why is dropped.
 func Layer(lower, upper Profile) Profile {
+	switch {
+	case saysNothing(upper):
+		return alone(lower)
+	case saysNothing(lower):
+		return alone(upper)
+	}
+	return layer(lower, upper)
+}
+
+func layer(lower, upper Profile) Profile {
 	m := &merger{
 		scalar: func(_ field, _, b reflect.Value) (reflect.Value, bool) { return b, true },
 		entries: func(_ field, path string, a, b reflect.Value) []pair {

@@ -84,6 +84,15 @@ func GroupSets(name string) []Set {
 // sorted and unique. A group that is not known stands for nothing; callers
 // that want an error ask IsGroup first.
 func Expand(names []string) []string {
+	if known := expanded.find(names); known != nil {
+		return known
+	}
+	out := expand(names)
+	expanded.keep(names, out)
+	return out
+}
+
+func expand(names []string) []string {
 	var out []string
 	for _, name := range names {
 		if strings.HasPrefix(name, "@") {
