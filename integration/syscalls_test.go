@@ -37,13 +37,13 @@ func TestSystemCallBudget(t *testing.T) {
 	if initMade < 300 || launcherMade < 300 {
 		t.Fatalf("they were not seen: launcher %d, init %d", launcherMade, initMade)
 	}
-	if budget := 1800; initMade > budget {
+	if budget := 1500; initMade > budget {
 		t.Errorf("init makes %d system calls, more than %d", initMade, budget)
 	}
 	if others, _ := os.ReadDir("/run/safe-run/sandboxes"); len(others) > 0 {
 		t.Skipf("NOT CHECKED: the system calls of the launcher: %d other sandboxes run, at which it looks", len(others))
 	}
-	if budget := 3200; launcherMade > budget {
+	if budget := 2800; launcherMade > budget {
 		t.Errorf("the launcher makes %d system calls, more than %d", launcherMade, budget)
 	}
 }

@@ -57,6 +57,10 @@ type Cmd struct {
 	// streams are those of Streams.
 	Pool string
 
+	// Hasty lets Close return before the last of the sandbox is removed, by its
+	// warden, when nobody can use that any more.
+	Hasty bool
+
 	// Begun is called once the program has been executed, beside it, and has
 	// returned when Close does. It is not called for one that ended at once.
 	Begun func()
@@ -76,6 +80,8 @@ type Cmd struct {
 	denials   *denials  // nil where nobody counts them
 	watching  *watching // nil where nobody wants to know at once
 	terminal  *os.File
+	groups    *groups
+	spaces    []int                          // namespaces that are held for the warden
 	reacts    atomic.Pointer[runc.Container] // set before the program begins
 	violation atomic.Pointer[event.Denial]   // why the container was killed
 	inside    *service.Inside
@@ -122,7 +128,11 @@ func (c *Cmd) reserve(context.Context) error {
 	}
 	c.Ports = c.ports.Ports()
 	c.Lease.record.Pool = c.Pool
-	return c.Lease.note(c.Plan, c.Driver, c.Ports)
+	if err := c.Lease.note(c.Plan, c.Driver, c.Ports); err != nil {
+		return err
+	}
+	c.startGroups()
+	return nil
 }
 
 // create assembles the root and creates the container on the thread.
@@ -168,7 +178,11 @@ func (c *Cmd) create(context.Context) error {
 			if cfg.OCI, err = rootfs.MountAhead(cfg.OCI, cfg.Rootfs, dir, c.Lease.IDs); err != nil {
 				return err
 			}
+			if err := c.groupsAhead(&cfg, dir); err != nil {
+				return err
+			}
 		}
+		c.holdMounts()
 		c.container, err = runc.Create(cfg)
 		return err
 	})
@@ -236,6 +250,7 @@ func (c *Cmd) release(context.Context) error {
 	c.watchKernel()
 	c.watchCounted()
 	c.reacts.Store(c.container)
+	c.holdNamespaces()
 	if err := c.container.Start(); err != nil {
 		return err
 	}
@@ -364,9 +379,6 @@ func (c *Cmd) Close() error {
 	if c.ports != nil {
 		errs = append(errs, c.ports.Close())
 	}
-	if c.container != nil {
-		errs = append(errs, c.container.Destroy())
-	}
 	if c.denials != nil {
 		errs = append(errs, c.denials.close())
 	}
@@ -378,6 +390,16 @@ func (c *Cmd) Close() error {
 	}
 	c.letGoVolumes()
 	c.noting.Wait() // long over, unless the program was very short
+	if errors.Join(errs...) == nil {
+		if left, err := c.leave(); left {
+			return err
+		}
+	}
+	c.letGoNamespaces()
+	if c.container != nil {
+		errs = append(errs, c.container.Destroy())
+	}
+	errs = append(errs, c.removeGroups())
 	if err := errors.Join(errs...); err != nil {
 		return c.Lease.abandon(err)
 	}

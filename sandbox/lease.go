@@ -35,6 +35,7 @@ type Lease struct {
 	warden *exec.Cmd
 	alive  int // the warden's standard input is the other end
 	rest   network.Rest
+	orders []byte // what the warden is to remove; see Cmd.leave
 	ids    *rootfs.IDs
 	thread *rootfs.Thread // in a mount namespace of its own
 }
@@ -222,6 +223,7 @@ func (l *Lease) Close() error {
 const (
 	wardenDismissed = 1
 	wardenSettles   = 2
+	wardenTidies    = 3
 )
 
 // dismissWarden tells the warden that there is nothing to collect. What the
@@ -229,16 +231,10 @@ const (
 // taking them, looks after what sandboxes share when they have fallen idle, and
 // nobody waits for it.
 func (l *Lease) dismissWarden() error {
-	word, rights := byte(wardenDismissed), []byte(nil)
-	if l.rest.Idle {
-		word = wardenSettles
-	}
-	if len(l.rest.Files) > 0 {
-		rights = unix.UnixRights(l.rest.Files...)
-	}
-	err := os.NewSyscallError("sendmsg", unix.Sendmsg(l.alive, []byte{word}, rights, nil, unix.MSG_NOSIGNAL))
+	apart := len(l.rest.Files) > 0
+	err := l.say()
 	l.letGo()
-	if err == nil && rights != nil {
+	if err == nil && apart {
 		go l.warden.Wait() //nolint:errcheck // only so that it does not stay as a zombie
 		return nil
 	}
@@ -272,6 +268,11 @@ func (l *Lease) abandon(reason error) error {
 func Collect(root, id string) error {
 	store := &state.Store{Root: root}
 	rec, err := store.Load(id)
+	told := false
+	if err != nil {
+		rec, err = store.Ended(id)
+		told = err == nil
+	}
 	if err != nil {
 		// Without a record nothing was made yet but claims and a directory.
 		rec = state.Record{ID: id, Slot: -1}
@@ -282,9 +283,14 @@ func Collect(root, id string) error {
 	)
 	if err != nil {
 		// What could not be removed stays on record for the next attempt.
+		if told {
+			err = errors.Join(err, store.Reopen(id))
+		}
 		return fmt.Errorf("sandbox %s: %w", rec.Name, err)
 	}
-	tellLast(store, rec)
+	if !told {
+		tellLast(store, rec)
+	}
 	return errors.Join(collectVolumes(root, rec), store.Release(rec), store.ReleaseClaims())
 }
 

@@ -44,9 +44,10 @@ static int fallen_idle(const char *root)
  * us, because read(2) takes none: that may take as long as a launch. The end of
  * the file says that the launcher was killed: the function returns, Go starts, and
  * main collects the sandbox. It starts as well when the byte says that the shared
- * network has fallen idle, and it still is a while later.
+ * network has fallen idle, and it still is a while later. The third kind of byte
+ * comes with what the launcher has left to remove.
  */
-void safe_run_warden(const char *root)
+void safe_run_warden(const char *root, const char *id)
 {
 	static const int ignored[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGPIPE};
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
@@ -58,7 +59,10 @@ void safe_run_warden(const char *root)
 	do {
 		n = read(STDIN_FILENO, &byte, 1);
 	} while (n < 0 && errno == EINTR);
-	if (n == 1) {
+	if (n == 1 && byte == 3) {
+		if (safe_run_tidy(id) == 0)
+			_exit(0);
+	} else if (n == 1) {
 		safe_run_settles = byte == 2 && root != NULL && fallen_idle(root);
 		if (!safe_run_settles)
 			_exit(0);
@@ -71,7 +75,7 @@ __attribute__((constructor)) static void early(int argc, char **argv)
 	if (argc < 1 || argv == NULL || argv[0] == NULL)
 		return;
 	if (strcmp(argv[0], "safe-run-warden") == 0)
-		safe_run_warden(argc > 1 ? argv[1] : NULL);
+		safe_run_warden(argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL);
 	if (strcmp(argv[0], "safe-run-exec-warden") == 0)
 		safe_run_exec_warden();
 	if (strcmp(argv[0], "safe-run-drain") == 0)

@@ -2,7 +2,8 @@
 #ifndef SAFE_RUN_EARLY_H
 #define SAFE_RUN_EARLY_H
 extern int safe_run_settles;
-void safe_run_warden(const char *root);
+void safe_run_warden(const char *root, const char *id);
+int safe_run_tidy(const char *id);
 void safe_run_exec_warden(void);
 void safe_run_drain(void);
 void safe_run_version(void);

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -51,6 +52,9 @@ type Config struct {
 	Landlock *spec.Landlock
 	// Systemd selects the systemd cgroup driver.
 	Systemd bool
+	// Before is called on the same thread just before the container's init is
+	// started; it may be nil.
+	Before func() error
 	// Stdin, Stdout and Stderr are the first process's own descriptors,
 	// unless Console is set.
 	Stdin, Stdout, Stderr *os.File
@@ -103,6 +107,11 @@ func Create(cfg Config) (*Container, error) {
 	}
 	if filter.brief != nil && os.WriteFile(filepath.Join(cfg.State, wholeFile), filter.whole, 0o600) == nil {
 		config.Seccomp = filter.brief
+	}
+	if cfg.Before != nil {
+		if err := cfg.Before(); err != nil {
+			return nil, errors.Join(err, ignoreMissing(container.Destroy()))
+		}
 	}
 	if err := container.Start(process); err != nil {
 		return nil, errors.Join(execError(err, cfg.OCI.Process.Args), ignoreMissing(container.Destroy()))
@@ -248,6 +257,11 @@ func (c *Container) Signal(sig syscall.Signal) error {
 
 // Unified is its control group in the unified hierarchy; empty where there is none.
 func (c *Container) Unified() string { return c.cgroup.Path("") }
+
+// Groups are its control groups, those of all hierarchies.
+func (c *Container) Groups() []string {
+	return slices.Compact(slices.Sorted(maps.Values(c.cgroup.GetPaths())))
+}
 
 // Freeze stops every process of the container; Thaw lets them go on.
 func (c *Container) Freeze() error { return c.container.Pause() }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/safe-run/safe-run/spec/problem"
 )
@@ -102,9 +103,13 @@ func (s *Store) giveBack(rec Record) (errs []error) {
 	if now, err := s.Load(rec.ID); err == nil && now.Name != rec.Name {
 		names = append(names, now.Name)
 	}
-	for _, name := range names {
-		if name != "" {
-			errs = append(errs, unclaim(s.namePath(name), rec.ID))
+	return s.giveBackAll(rec.ID, names...)
+}
+
+func (s *Store) giveBackAll(id string, names ...string) (errs []error) {
+	for i, name := range names {
+		if name != "" && !slices.Contains(names[:i], name) {
+			errs = append(errs, unclaim(s.namePath(name), id))
 		}
 	}
 	return errs

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,7 +22,15 @@ func (s *Store) takeSlot(id string, slots int) (int, error) {
 			return slot, err
 		}
 	}
-	return s.searchSlot(id, dir, slots)
+	for deadline := time.Now().Add(endPatience); ; time.Sleep(5 * time.Millisecond) {
+		slot, err := s.searchSlot(id, dir, slots)
+		if err != nil || slot >= 0 {
+			return slot, err
+		}
+		if !s.ending() || time.Now().After(deadline) {
+			return -1, problem.New("stop some containers, or run `safe-run gc`", "all %d id ranges of this host are in use", slots)
+		}
+	}
 }
 
 // gap finds a number below slots that is not taken, low where few are; slots when
@@ -55,7 +64,8 @@ func (s *Store) link(id, dir string, slot int) (bool, error) {
 	return err == nil, err
 }
 
-// searchSlot looks at every slot, for a host where few are free.
+// searchSlot looks at every slot, for a host where few are free. It gives -1 when
+// none is.
 func (s *Store) searchSlot(id, dir string, slots int) (int, error) {
 	taken := map[string]bool{}
 	entries, err := os.ReadDir(dir)
@@ -73,5 +83,5 @@ func (s *Store) searchSlot(id, dir string, slots int) (int, error) {
 			return slot, err
 		}
 	}
-	return -1, problem.New("stop some containers, or run `safe-run gc`", "all %d id ranges of this host are in use", slots)
+	return -1, nil
 }

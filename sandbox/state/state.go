@@ -187,13 +187,15 @@ func (s *Store) Save(rec Record) error {
 	if err := os.WriteFile(tmp, data, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(tmp, filepath.Join(s.Dir(rec.ID), "record.json"))
+	return os.Rename(tmp, s.recordFile(rec.ID))
 }
 
 // Load reads a record.
-func (s *Store) Load(id string) (Record, error) {
+func (s *Store) Load(id string) (Record, error) { return s.read(id, "record.json") }
+
+func (s *Store) read(id, name string) (Record, error) {
 	var rec Record
-	data, err := os.ReadFile(filepath.Join(s.Dir(id), "record.json"))
+	data, err := os.ReadFile(filepath.Join(s.Dir(id), name))
 	if err != nil {
 		return rec, err
 	}
@@ -256,12 +258,15 @@ func validID(s string) bool {
 func (s *Store) Release(rec Record) error {
 	var errs []error
 	if rec.Slot >= 0 {
-		errs = append(errs, unclaim(filepath.Join(s.Root, "ids", fmt.Sprint(rec.Slot)), rec.ID))
+		errs = append(errs, unclaim(s.SlotFile(rec.Slot), rec.ID))
 	}
 	errs = append(errs, s.giveBack(rec)...)
 	errs = append(errs, os.RemoveAll(s.Dir(rec.ID)))
 	return errors.Join(errs...)
 }
+
+// SlotFile is the claim of a slot. Its content is the id of the sandbox that has it.
+func (s *Store) SlotFile(slot int) string { return filepath.Join(s.Root, "ids", fmt.Sprint(slot)) }
 
 // unclaim removes path when it is held by id. Those who remove take turns: one
 // who read the file just before another removed it would remove the claim of

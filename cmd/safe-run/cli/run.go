@@ -183,6 +183,7 @@ func (p *prepared) giveBack() error {
 func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 	cmd := &sandbox.Cmd{Plan: p.plan, Lease: p.lease, Driver: p.host.Cgroup.Driver, Stdout: std.Out, Stderr: std.Err}
 	cmd.Sockets, cmd.Notify = o.sockets, o.notifier.pass
+	cmd.Hasty = std.Order == nil
 	if o.Stdin {
 		cmd.Stdin = std.In
 	}
