@@ -1,13 +1,13 @@
 package runc
 
 import (
+	"encoding/json"
 	"os"
 	"sync"
 
 	"github.com/opencontainers/runc/libcontainer/configs"
 
 	"github.com/safe-run/safe-run/sandbox/runc/compiled"
-	"github.com/safe-run/safe-run/spec/plainjson"
 )
 
 // FiltersDir keeps compiled system call filters. All of it may be removed at any
@@ -37,7 +37,7 @@ func remembering(config *configs.Config, dir string) *memory {
 	}
 	content := portable(filter)
 	m.found.Go(func() {
-		text, err := plainjson.Marshal(content)
+		text, err := json.Marshal(content)
 		if err != nil {
 			return
 		}
@@ -57,7 +57,7 @@ func briefing(config *configs.Config, dir string) *memory {
 	}
 	m, content := &memory{rules: landlockOf(config)}, portable(filter)
 	m.found.Go(func() {
-		whole, err := plainjson.Marshal(content)
+		whole, err := json.Marshal(content)
 		if err != nil {
 			return
 		}

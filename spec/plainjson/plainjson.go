@@ -17,7 +17,7 @@ import (
 
 // Marshal gives what json.Marshal gives, errors included.
 func Marshal(v any) ([]byte, error) {
-	w := writer{out: make([]byte, 0, 4096)}
+	w := writer{out: make([]byte, 0, 8<<10)}
 	if !w.value(reflect.ValueOf(v), 0) {
 		return json.Marshal(v)
 	}
@@ -26,7 +26,10 @@ func Marshal(v any) ([]byte, error) {
 
 // writer writes what it knows. It gives up where encoding/json has rules that
 // nothing of ours needs, such as embedded structs, and leaves all to it then.
-type writer struct{ out []byte }
+type writer struct {
+	out    []byte
+	fields map[reflect.Type][]field // nil of a struct that is left to encoding/json
+}
 
 // mostDeep bounds what is followed: a value may lead to itself.
 const mostDeep = 100
@@ -38,20 +41,45 @@ var (
 	number        = reflect.TypeFor[json.Number]()
 )
 
+// manner is how the values of a type are written.
+type manner int
+
+const (
+	plain     manner = iota
+	itself           // by a method of its own
+	byAddress        // by a method of its own where it has an address
+	strange          // by rules that are encoding/json's alone
+)
+
+// mannerOf says how the values of a type are written.
+func mannerOf(t reflect.Type) manner {
+	switch {
+	case writesItself(t):
+		return itself
+	case t == number:
+		return strange // a string that is none
+	case t.PkgPath() != "" && writesItself(reflect.PointerTo(t)):
+		return byAddress
+	}
+	return plain
+}
+
 // value writes one value, and says whether it could.
 func (w *writer) value(v reflect.Value, depth int) bool {
 	if !v.IsValid() {
 		w.out = append(w.out, "null"...)
 		return true
 	}
-	if depth > mostDeep {
+	return w.write(v, mannerOf(v.Type()), depth)
+}
+
+// write is value for one whose type has been looked at.
+func (w *writer) write(v reflect.Value, how manner, depth int) bool {
+	switch {
+	case how == strange, how == byAddress && v.CanAddr(), depth > mostDeep:
 		return false
-	}
-	switch t := v.Type(); {
-	case writesItself(t):
+	case how == itself:
 		return w.own(v)
-	case t == number, v.CanAddr() && t.PkgPath() != "" && writesItself(reflect.PointerTo(t)):
-		return false // a string that is no string; and what by its address writes itself
 	}
 	switch v.Kind() {
 	case reflect.Bool:
@@ -95,11 +123,12 @@ func (w *writer) own(v reflect.Value) bool {
 
 func (w *writer) list(v reflect.Value, depth int) bool {
 	w.out = append(w.out, '[')
+	how := mannerOf(v.Type().Elem())
 	for i := range v.Len() {
 		if i > 0 {
 			w.out = append(w.out, ',')
 		}
-		if !w.value(v.Index(i), depth+1) {
+		if !w.write(v.Index(i), how, depth+1) {
 			return false
 		}
 	}
@@ -135,34 +164,31 @@ func (w *writer) dictionary(v reflect.Value, depth int) bool {
 }
 
 func (w *writer) structure(v reflect.Value, depth int) bool {
-	t, first := v.Type(), true
+	fields, known := w.fieldsOf(v.Type())
+	if !known {
+		return false
+	}
+	start := len(w.out)
 	w.out = append(w.out, '{')
-	for i := range t.NumField() {
-		field := t.Field(i)
-		if field.Anonymous {
-			return false
-		}
-		tag := field.Tag.Get("json")
-		if !field.IsExported() || tag == "-" {
+	for _, f := range fields {
+		value := v.Field(f.index)
+		if f.omitEmpty && empty(value) {
 			continue
 		}
-		name, options, _ := strings.Cut(tag, ",")
-		if name == "" {
-			name = field.Name
+		if f.omitZero {
+			zero, known := isZero(value)
+			if !known {
+				return false
+			}
+			if zero {
+				continue
+			}
 		}
-		leave, known := leftOut(v.Field(i), options)
-		if !known || strings.ContainsFunc(name, unusual) {
-			return false
-		}
-		if leave {
-			continue
-		}
-		if !first {
+		if len(w.out) > start+1 {
 			w.out = append(w.out, ',')
 		}
-		first = false
-		w.out = append(append(append(w.out, '"'), name...), '"', ':')
-		if !w.value(v.Field(i), depth+1) {
+		w.out = append(w.out, f.name...)
+		if !w.write(value, f.how, depth+1) {
 			return false
 		}
 	}
@@ -170,30 +196,66 @@ func (w *writer) structure(v reflect.Value, depth int) bool {
 	return true
 }
 
-// unusual are characters in names for which encoding/json has rules.
-func unusual(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
+// field is what is written of a struct. Its name is quoted, with a colon.
+type field struct {
+	index               int
+	how                 manner
+	name                string
+	omitEmpty, omitZero bool
 }
 
-// leftOut says whether a field's options leave it out, and whether all of them
-// are known.
-func leftOut(v reflect.Value, options string) (leave, known bool) {
+// fieldsOf lists the fields of a struct, and says whether all about them is known.
+func (w *writer) fieldsOf(t reflect.Type) (fields []field, known bool) {
+	if fields, met := w.fields[t]; met {
+		return fields, fields != nil
+	}
+	if w.fields == nil {
+		w.fields = map[reflect.Type][]field{}
+	}
+	w.fields[t] = nil
+	fields = make([]field, 0, t.NumField())
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			return nil, false
+		}
+		tag := f.Tag.Get("json")
+		if !f.IsExported() || tag == "-" {
+			continue
+		}
+		name, options, _ := strings.Cut(tag, ",")
+		if name == "" {
+			name = f.Name
+		}
+		field := field{index: i, how: mannerOf(f.Type), name: `"` + name + `":`}
+		if strings.ContainsFunc(name, unusual) || !field.take(options) {
+			return nil, false
+		}
+		fields = append(fields, field)
+	}
+	w.fields[t] = fields
+	return fields, true
+}
+
+// take reads the options of a tag, and says whether all of them are known.
+func (f *field) take(options string) bool {
 	for option := range strings.SplitSeq(options, ",") {
 		switch option {
 		case "":
 		case "omitempty":
-			leave = leave || empty(v)
+			f.omitEmpty = true
 		case "omitzero":
-			zero, ok := isZero(v)
-			if !ok {
-				return false, false
-			}
-			leave = leave || zero
+			f.omitZero = true
 		default:
-			return false, false
+			return false
 		}
 	}
-	return leave, true
+	return true
+}
+
+// unusual are characters in names for which encoding/json has rules.
+func unusual(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
 }
 
 // isZero is what omitzero means by it, where a type says nothing else by its

@@ -33,8 +33,8 @@ func Notified(filter *specs.LinuxSeccomp) (*specs.LinuxSeccomp, Answers) {
 	arch := goarch(filter)
 	out := *filter
 	out.Syscalls = slices.Clone(filter.Syscalls)
-	answers := Answers{calls: map[int]answered{}}
-	mentioned := map[string]bool{}
+	answers := Answers{calls: make(map[int]answered, len(syscalls))}
+	mentioned := make(map[string]bool, len(syscalls))
 	other := uint(enosys)
 	if filter.DefaultErrnoRet != nil {
 		other = *filter.DefaultErrnoRet
