@@ -10,7 +10,7 @@ import (
 // chosen are the tests of package integration that say most about a kernel: what
 // a container sees, how its limits and its end come about, and what is left.
 const chosen = "^(TestDefaults|TestLimits|TestCauses|TestExitCodes|TestExecIsConfinedAsTheFirst|TestDenialsAlways|TestViolationKills|" +
-	"TestKilledLaunchers|TestDetachedLife|TestPause|TestPublish|TestEgress|TestHealthIsConfinedAsTheFirst)$"
+	"TestKilledLaunchers|TestDetachedLife|TestPause|TestPublish|TestEgress|TestHealthIsConfinedAsTheFirst|TestLandlockAlone|TestLandlockOfExec)$"
 
 // few are those of them that control groups of version 2 are asked in: limits, the
 // freezer, the end by too much memory.
@@ -22,7 +22,9 @@ const few = "^(TestLimits|TestCauses|TestPause)$"
 func TestSuite(t *testing.T) {
 	kernel, _ := need(t)
 	m := machine(t, kernel)
-	tests, least := chosen, 14
+	withShell(m)
+	lend(t, m, "/usr/bin/ip", "ip")
+	tests, least := chosen, 17
 	if part() {
 		tests, least = few, 5
 	}

@@ -47,7 +47,12 @@ func (h *host) leave(id string) (idle bool, err error) {
 	if !found {
 		return false, h.remove(id)
 	}
-	if err := errors.Join(h.removeTraces(rec), h.forget(id)); err != nil {
+	// What is left of a sandbox that is on no record is nobody's to remove, and
+	// the last of them would leave all that sandboxes share.
+	if err := h.removeTraces(rec); err != nil {
+		return false, err
+	}
+	if err := h.forget(id); err != nil {
 		return false, err
 	}
 	ids, err := h.ids()

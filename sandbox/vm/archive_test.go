@@ -70,3 +70,32 @@ func TestOrder(t *testing.T) {
 		t.Errorf("a module that is not there: %v", err)
 	}
 }
+
+// TestPlace: what a symbolic link leads to is placed, and not the link, which
+// would lead nowhere in a machine; directories keep theirs.
+func TestPlace(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(from, "program"), []byte("program"), 0o755), os.Symlink("program", filepath.Join(from, "near")),
+		os.Symlink(filepath.Join(from, "near"), filepath.Join(from, "far")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for name, what := range map[string]string{"bin/far": "far", "bin/near": "near", "bin/program": "program", "all": "."} {
+		if err := place(filepath.Join(to, name), filepath.Join(from, what)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"bin/far", "bin/near", "bin/program"} {
+		info, err := os.Lstat(filepath.Join(to, name))
+		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if link, err := os.Readlink(filepath.Join(to, "all/near")); link != "program" {
+		t.Errorf("a link in a directory leads to %q: %v", link, err)
+	}
+	if err := place(filepath.Join(to, "none"), filepath.Join(from, "none")); err == nil {
+		t.Error("what is not there was placed")
+	}
+}

@@ -162,7 +162,11 @@ func place(to, from string) error {
 		}
 		return nil
 	}
-	// A link costs nothing, and works where both are on one file system.
+	// A hard link costs nothing, and works where both are on one file system; of a
+	// symbolic link it would be the link itself.
+	if from, err = filepath.EvalSymlinks(from); err != nil {
+		return err
+	}
 	if os.Link(from, to) == nil {
 		return nil
 	}
