@@ -346,6 +346,10 @@ func (m *meeter) meetRootfs() error {
 		})
 	}
 	switch m.linux.RootfsPropagation {
+	case "":
+		// A runtime's own choice is rslave: mounts of the host would appear inside.
+		// An engine that has such a volume asks for it.
+		m.linux.RootfsPropagation = "rprivate"
 	case "shared", "rshared":
 		return m.conflict(Decision{
 			Setting: "rootfsPropagation " + m.linux.RootfsPropagation, Value: "rslave", Source: fromSafeRun,

@@ -72,3 +72,43 @@ func TestBundleLandlockIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestBundleSharedMemory: what an engine has mounted before, and binds, is held to
+// what the profile says of memory; and no mount of the host appears inside.
+func TestBundleSharedMemory(t *testing.T) {
+	for _, exec := range []bool{false, true} {
+		in := bundleInput(t)
+		in.Profile.Mounts.Tmpfs = append(in.Profile.Mounts.Tmpfs[:0:0], profiles.Tmpfs{Path: "/dev/shm", Exec: new(exec), Why: "a test"})
+		in.OCI.Mounts = append(in.OCI.Mounts, specs.Mount{Destination: "/dev/shm", Type: "bind", Source: "/srv/shm", Options: []string{"rbind", "exec"}})
+		met := meetBundle(t, in)
+		last := met.OCI.Mounts[len(met.OCI.Mounts)-1]
+		if slices.Contains(last.Options, "noexec") == exec || slices.Contains(last.Options, "exec") != exec {
+			t.Errorf("executed %t: %v", exec, last.Options)
+		}
+		if met.OCI.Linux.RootfsPropagation != "rprivate" {
+			t.Errorf("propagation %q", met.OCI.Linux.RootfsPropagation)
+		}
+	}
+}
+
+// TestBundlePlan: what an engine joins a container to is its own, unless it is the
+// host's.
+func TestBundlePlan(t *testing.T) {
+	in := bundleInput(t)
+	in.Profile.Accept = append(in.Profile.Accept, profiles.Accept{Name: profiles.WeakUserNamespace, Why: "a test"})
+	in.Encloses = true
+	in.HostNamespaces = []specs.LinuxNamespaceType{specs.UserNamespace}
+	in.OCI.Linux.Namespaces[0].Path = "/proc/1/ns/user"
+	plan, err := spec.BundlePlan(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ns := range plan.OCI.Linux.Namespaces {
+		if ns.Type == specs.UserNamespace || ns.Path != "" {
+			t.Errorf("%+v", ns)
+		}
+	}
+	if !plan.Rootfs.ReadOnly || plan.Network.Mode != spec.NetworkBridge || plan.Network.UnprivilegedPortStart != 1024 || plan.RootAllowed {
+		t.Errorf("%+v, %+v", plan.Rootfs, plan.Network)
+	}
+}

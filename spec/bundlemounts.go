@@ -141,6 +141,10 @@ func (m *meeter) harden(mount *specs.Mount) {
 	add := []string{"nosuid", "nodev"}
 	switch {
 	case isBind(*mount):
+		// Shared memory that the engine has mounted before: of a pod, or of Docker.
+		if at := path.Join("/", mount.Destination); at == "/dev/shm" && !m.executes(at) {
+			add = append(add, "noexec")
+		}
 	case mount.Type == "tmpfs" && path.Clean(mount.Destination) == "/dev":
 		add = []string{"nosuid"} // the devices are made here
 	case mount.Type == "tmpfs":
@@ -159,12 +163,17 @@ func (m *meeter) harden(mount *specs.Mount) {
 	}
 }
 
+// executes says whether the profile lets programs be run from memory at a path.
+func (m *meeter) executes(at string) bool {
+	return slices.ContainsFunc(m.in.Profile.Mounts.Tmpfs, func(t profiles.Tmpfs) bool { return t.Path == at && or(t.Exec, false) })
+}
+
 // hardenTmpfs bounds the size as the profile does, and lets nothing be executed
 // unless the profile does.
 func (m *meeter) hardenTmpfs(mount *specs.Mount, add []string) []string {
 	tmpfs := m.in.Profile.Mounts.Tmpfs
 	at := slices.IndexFunc(tmpfs, func(t profiles.Tmpfs) bool { return t.Path == path.Clean(mount.Destination) })
-	if at < 0 || !or(tmpfs[at].Exec, false) {
+	if !m.executes(path.Clean(mount.Destination)) {
 		add = append(add, "noexec")
 	}
 	if at < 0 || tmpfs[at].Size == nil {

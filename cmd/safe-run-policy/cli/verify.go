@@ -29,6 +29,7 @@ type verifyOptions struct {
 	layers         bool
 	verbose        bool
 	runtimes       []string
+	containerd     string // its socket; empty: none
 	format, output string
 }
 
@@ -37,6 +38,7 @@ const verifyExamples = `  safe-run verify
   safe-run verify --layers --verbose --profile ./my-app.yaml
   safe-run verify --format html --output report.html
   safe-run verify --runtime runc,podman,bwrap
+  safe-run verify --containerd /run/containerd/containerd.sock --profile web
   safe-run verify --vm --kernel 6.1,6.12 --profile web,db --format html --output matrix.html`
 
 // verifyVerb is `verify [IMAGE]`.
@@ -65,6 +67,8 @@ func (a *app) verifyVerb() *cobra.Command {
 				return badUsage(cmd.CommandPath(), "--profile needs a name")
 			case !o.vm && len(o.kernels) > 0:
 				return badUsage(cmd.CommandPath(), "--kernel is for machines: add --vm")
+			case o.containerd != "" && (o.vm || o.layers || o.image != ""):
+				return badUsage(cmd.CommandPath(), "--containerd goes with neither --vm, --layers nor an image")
 			case !o.vm && len(o.profiles) > 1:
 				return badUsage(cmd.CommandPath(), "several profiles at once are attacked in a machine: add --vm, or name one")
 			}
@@ -80,6 +84,7 @@ func (a *app) verifyVerb() *cobra.Command {
 	f.BoolVar(&o.layers, "layers", false, "take layers away one at a time, to see how many hold each attack")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show every attack with its evidence")
 	f.StringSliceVar(&o.runtimes, "runtime", nil, "attack what other tools start by default, beside safe-run: "+strings.Join(foreignNames(), ", "))
+	f.StringVar(&o.containerd, "containerd", "", "attack a container that containerd starts, by its socket; --runtime is one of its runtimes then, "+ourRuntime+" where none is named")
 	f.StringVar(&o.format, "format", string(report.Table), "how to write the report: "+strings.Join(report.Formats(), ", "))
 	f.StringVarP(&o.output, "output", "o", "", "write the report to a file")
 	return cmd
@@ -98,7 +103,7 @@ func (a *app) verify(ctx context.Context, command string, o verifyOptions) error
 		}
 	}
 	for _, name := range o.runtimes {
-		if !slices.Contains(foreignNames(), name) {
+		if o.containerd == "" && !slices.Contains(foreignNames(), name) {
 			return badUsage(command, "--runtime: there is no %q to compare with; it is one of %s", name, strings.Join(foreignNames(), ", "))
 		}
 	}
@@ -110,6 +115,9 @@ func (a *app) verify(ctx context.Context, command string, o verifyOptions) error
 	}
 	if o.vm {
 		return a.verifyVM(ctx, command, o)
+	}
+	if o.containerd != "" {
+		return a.verifyContainerd(ctx, o, a.look(format, o))
 	}
 	b, err := a.battery(o)
 	if err != nil {
@@ -158,8 +166,10 @@ func (a *app) battery(o verifyOptions) (*verify.Battery, error) {
 	for _, e := range p.Verify.Allow {
 		b.Exceptions[e.Probe] = e.Why
 	}
-	if b.Launcher, err = beside("safe-run"); err != nil {
-		return nil, err
+	if o.containerd == "" { // which starts everything itself
+		if b.Launcher, err = beside("safe-run"); err != nil {
+			return nil, err
+		}
 	}
 	if b.Probe, err = beside("safe-run-probe"); err != nil {
 		return nil, err

@@ -189,10 +189,11 @@ func private(s *scene) []battery.Stop {
 	return stop(battery.Mounts)
 }
 
-// noHostFiles: no directory of the host is mounted writable.
+// noHostFiles: no directory of the host is mounted writable. What an engine mounts
+// below /etc and /dev it has made for the container.
 func noHostFiles(s *scene) []battery.Stop {
 	if slices.ContainsFunc(s.plan.OCI.Mounts, func(m specs.Mount) bool {
-		return m.Type == "bind" && !slices.Contains(m.Options, "ro") && !strings.HasPrefix(m.Destination, "/etc/")
+		return m.Type == "bind" && !slices.Contains(m.Options, "ro") && !strings.HasPrefix(m.Destination, "/etc/") && !strings.HasPrefix(m.Destination, "/dev/")
 	}) {
 		return nil
 	}
