@@ -79,6 +79,10 @@ func TestUpdate(t *testing.T) {
 	leaks.Check(t)
 	r, container := named(t)
 	first := inside(t, r)
+	// A second limit, twice the first, is that of the processes that run.
+	if got := safeRun(t, "update", "--pids-limit", "100000", container); got.code == 0 || !strings.Contains(got.err, "RLIMIT_NPROC") {
+		t.Errorf("update beyond the limit of a user: %d, %s", got.code, got.err)
+	}
 	if got := safeRun(t, "update", "--memory", "100m", "--cpus", "0.5", "--pids-limit", "30", container); got.line() != container || got.code != 0 {
 		t.Fatalf("exit code %d, %q\n%s", got.code, got.out, got.err)
 	}

@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/runc"
@@ -28,6 +30,11 @@ func (l *Live) SetLimits(to Limits) error {
 	if missing != "" {
 		return problem.New("see `safe-run inspect "+l.Name()+"` for what this host cannot limit", "%s was started without a %s limit", l.Name(), missing)
 	}
+	if most := processesOfUser(l.Plan); most > 0 && set.Pids > most {
+		// Only who has CAP_SYS_RESOURCE could raise it for those that run, one by one.
+		return problem.New("stop it first, so that its next start has the new limit; while it runs, at most "+strconv.FormatInt(most, 10),
+			"%s: a limit of %d processes is above the %d that each of its users may have since its start (RLIMIT_NPROC)", l.Name(), set.Pids, most)
+	}
 	if err := l.inside.SetLimits(set); err != nil {
 		if errors.Is(err, runc.ErrGone) {
 			return l.explain(err)
@@ -37,6 +44,16 @@ func (l *Live) SetLimits(to Limits) error {
 	noteLimits(l.Plan, set)
 	l.tell(event.Update)
 	return l.rewritePlan()
+}
+
+// processesOfUser is the limit beside that of the control group; 0: none.
+func processesOfUser(plan *spec.Plan) int64 {
+	for _, r := range plan.OCI.Process.Rlimits {
+		if r.Type == "RLIMIT_NPROC" {
+			return int64(min(r.Hard, math.MaxInt64))
+		}
+	}
+	return 0
 }
 
 // limitsFor turns limits into those of a plan. One that the plan does not have is

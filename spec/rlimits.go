@@ -23,6 +23,7 @@ func (c *compiler) rlimits() error {
 		zero := int64(0)
 		limits = append(limits, profiles.Rlimit{Name: "core", Soft: &zero, Hard: &zero})
 	}
+	limits = c.processesOfUser(limits)
 	slices.SortFunc(limits, func(a, b profiles.Rlimit) int { return strings.Compare(a.Name, b.Name) })
 	for _, r := range limits {
 		soft, hard := uint64(or(r.Soft, 0)), uint64(or(r.Hard, 0))
@@ -31,6 +32,9 @@ func (c *compiler) rlimits() error {
 			soft, hard, source = min(soft, own), own, fromHost
 		}
 		why := ""
+		if r.Name == "nproc" && source == fromSafeRun {
+			why = "processes and threads of one user, should the control group not hold; twice its limit, so that it is asked and counted first"
+		}
 		if r.Name == "core" && soft == 0 && c.in.Host.CoreHandler && c.mayHaveCore(1) {
 			soft, hard, source = 1, max(hard, 1), fromHost
 			why = "one byte is no core dump either, and unlike 0 keeps the kernel from starting the host's handler"
@@ -48,4 +52,20 @@ func (c *compiler) rlimits() error {
 func (c *compiler) mayHaveCore(limit uint64) bool {
 	own, known := c.in.Host.Rlimits["core"]
 	return !known || own >= limit || slices.Contains(c.in.Host.Capabilities, "SYS_RESOURCE")
+}
+
+// processesOfUser bounds the processes of each user of the container as well, where
+// those ids are the container's alone: the kernel counts by the host's id
+// (user.processes, and ucounts since Linux 5.14), and without a user namespace the
+// processes of others would count, too.
+func (c *compiler) processesOfUser(limits []profiles.Rlimit) []profiles.Rlimit {
+	if c.lost.has(profiles.WeakUserNamespace) || c.lost.has(profiles.WeakPidsLimit) ||
+		slices.ContainsFunc(limits, func(r profiles.Rlimit) bool { return r.Name == "nproc" }) {
+		return limits
+	}
+	most := 2 * or(c.in.Profile.Resources.Pids, defaultPids)
+	if own, known := c.in.Host.Rlimits["nproc"]; known && own < uint64(most) {
+		return limits // the launcher's own is smaller, and inherited
+	}
+	return append(limits, profiles.Rlimit{Name: "nproc", Soft: &most, Hard: &most})
 }

@@ -31,6 +31,7 @@ const (
 	noNamespaces = "further namespaces"
 	noWatching   = "watching filesystems"
 	noMemfdExec  = "programs in memory"
+	noSharing    = "shared memory of System V"
 )
 
 var secondLayers = []secondLayer{
@@ -50,6 +51,8 @@ var secondLayers = []secondLayer{
 	// memfd_create(2): a file made with MFD_EXEC is refused, and any other cannot
 	// be executed, both with EACCES (kernel commit 105ff5339f49).
 	{"vm.memfd_noexec", "2", specs.PIDNamespace, "memfd_create", true, noMemfdExec, "6.3"},
+	// shmget(2): ENOSPC, as many segments as there may be (ipc_addid() in ipc/util.c).
+	{"kernel.shmmni", "0", specs.IPCNamespace, "shmget", false, noSharing, "2.6.19"},
 }
 
 // SecondLayers are the sysctls that a plan may set inside a container, for a

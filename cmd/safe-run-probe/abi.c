@@ -202,7 +202,7 @@ static void unknown_number(const struct check *c)
 {
 	long result = syscall(c->arg, 0, 0, 0, 0, 0, 0);
 	if (result < 0 && errno == ENOSYS)
-		say_blocked(errno, "call %ld does not exist", c->arg);
+		say_absent(errno, "call %ld does not exist", c->arg);
 	else if (result < 0 && settings.marker && errno == settings.marker)
 		say_blocked(errno, "call %ld", c->arg);
 	else if (result < 0 && is_refusal(errno))

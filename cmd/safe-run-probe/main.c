@@ -101,7 +101,7 @@ static int run(const char *only, const char *skip)
 			n = probe_length(families[f], i);
 			if (n > MAX_PARTS || (only && !named(only, checks->id)) || (skip && named(skip, checks->id)))
 				continue;
-			if (families[f] == &last) {
+			if (families[f] == &last || settings.deep) {
 				/* Whoever reads must know what it was that ended the container. */
 				put(&out, "{\"begin\":\"%s\"}", checks->id);
 				if (put_line(&out))
@@ -139,8 +139,9 @@ static int list(void)
 static int usage(void)
 {
 	fprintf(stderr, "usage: safe-run-probe list\n"
-		"       safe-run-probe run [--only A,B] [--skip A,B] [--marker ERRNO] [--burst]\n"
+		"       safe-run-probe run [--only A,B] [--skip A,B] [--marker ERRNO] [--burst] [--deep]\n"
 		"           [--limits memory=BYTES,pids=N,nofile=N,tmpfs=PATH:BYTES:INODES,cpu=THOUSANDTHS | @FILE]\n"
+		"           [--abstract NAME]\n"
 		"One line of JSON for each probe, in a child of its own. It attacks the sandbox that it is\n"
 		"started in, and is meant for no other place.\n");
 	return 2;
@@ -151,11 +152,17 @@ int main(int argc, char **argv)
 	const char *only = NULL, *skip = NULL;
 	if (argc == 2 && strcmp(argv[1], "list") == 0)
 		return list();
+	if (argc == 3 && strcmp(argv[1], "gained") == 0)
+		return gained(argv[2]);
 	if (argc < 2 || strcmp(argv[1], "run") != 0)
 		return usage();
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--burst") == 0) {
 			settings.burst = 1;
+			continue;
+		}
+		if (strcmp(argv[i], "--deep") == 0) {
+			settings.deep = 1;
 			continue;
 		}
 		if (i + 1 >= argc)
@@ -165,6 +172,8 @@ int main(int argc, char **argv)
 			only = value;
 		else if (strcmp(name, "--skip") == 0)
 			skip = value;
+		else if (strcmp(name, "--abstract") == 0 && strlen(value) < sizeof(settings.abstract) && *value)
+			strcpy(settings.abstract, value);
 		else if (strcmp(name, "--marker") == 0 && (settings.marker = atoi(value)) > 0)
 			continue;
 		else if (strcmp(name, "--limits") != 0 || parse_limits(value))

@@ -1,12 +1,16 @@
 /* M: mounts, namespaces, and what was left open. */
 #include "probe.h"
 
+#include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
@@ -273,10 +277,105 @@ static int is_host_bind(const struct mount_line *m, void *arg)
 	return 1;
 }
 
+/* M13: where we are in the host's control groups is seen without a namespace of
+ * them. A hierarchy that we are not in below the namespace's own place begins
+ * with "/..". */
+static void cgroup_place(const struct check *c)
+{
+	static char buf[8192];
+	char *save = NULL;
+	(void)c;
+	if (read_file("/proc/self/cgroup", buf, sizeof(buf)) < 0) {
+		if (errno == ENOENT)
+			say_absent(errno, "/proc/self/cgroup");
+		else
+			say_failed(errno, "/proc/self/cgroup");
+		return;
+	}
+	outcome->effect = 1;
+	for (char *line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *at = strchr(line, ':');
+		at = at ? strchr(at + 1, ':') : NULL;
+		if (at && at[1] == '/' && at[2] && at[2] != '.') {
+			say_allowed(1, "it is %.150s of the host", at + 1);
+			return;
+		}
+	}
+	say_blocked(0, "each hierarchy begins where we are");
+}
+
+/* Whoever is seen beside us is a process of the host's: nothing else is started
+ * here, and all that is, is our own user's or has ended. */
+static void others_seen(const struct check *c)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	struct stat own, other;
+	char path[300];
+	(void)c;
+	if (!proc || stat("/proc/self/", &own) < 0) {
+		say_failed(errno, "/proc");
+		return;
+	}
+	say_blocked(0, "no process is seen but ours");
+	outcome->effect = 1;
+	while ((entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/", entry->d_name);
+		if (*entry->d_name < '1' || *entry->d_name > '9' || strcmp(entry->d_name, "1") == 0 || stat(path, &other) < 0)
+			continue;
+		if (other.st_uid != own.st_uid)
+			say_allowed(1, "process %.20s of user %u is seen", entry->d_name, (unsigned int)other.st_uid);
+	}
+	closedir(proc);
+}
+
+/* The name that a container was given is in /etc/hostname. */
+static void name_of_host(const struct check *c)
+{
+	char given[128];
+	struct utsname is;
+	(void)c;
+	if (read_file("/etc/hostname", given, sizeof(given)) <= 0) {
+		say_not_run("nobody says which name was given");
+		return;
+	}
+	given[strcspn(given, "\n")] = 0;
+	if (uname(&is) < 0)
+		say_failed(errno, "uname");
+	else if (strcmp(given, is.nodename) != 0)
+		say_allowed(1, "its name is %.60s, and %.60s was given", is.nodename, given);
+	else
+		say_blocked(0, "its name is the one that was given");
+	outcome->effect = 1;
+}
+
+/* BIND_PATH is a directory of the harness that everybody may write to, and
+ * SOCKET_PATH a socket of its own that only root may: they are there only where
+ * the layer that keeps the host's away was taken away. */
+#define BIND_PATH "/.safe-run-attacks-bind"
+#define SOCKET_PATH "/.safe-run-attacks-socket"
+
+/* is_other_bind is one that the harness has not put there. */
+static int is_other_bind(const struct mount_line *m, void *arg)
+{
+	return strncmp(m->point, "/.safe-run-attacks", 18) != 0 && is_host_bind(m, arg);
+}
+
 static void host_binds(const struct check *c)
 {
 	char found[256] = "";
 	(void)c;
+	if (each_mount(is_other_bind, found) == 0 && !found[0] && access(BIND_PATH, W_OK) == 0) {
+		/* The modes let it through: a refusal is somebody else's. */
+		int fd = open(BIND_PATH "/file", O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+		if (judge_real(fd, ALWAYS, "a file in a directory of the host that everybody may write to")) {
+			close(fd);
+			unlink(BIND_PATH "/file");
+			say_allowed(1, "a file was made in a directory of the host");
+		}
+		outcome->effect = 1;
+		return;
+	}
 	if (each_mount(is_host_bind, found))
 		say_failed(errno, "/proc/self/mountinfo");
 	else if (found[0])
@@ -300,6 +399,14 @@ static void engine_sockets(const struct check *c)
 			say_allowed(1, "%s is there", paths[i]);
 			return;
 		}
+	if (stat(SOCKET_PATH, &st) == 0) {
+		struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = SOCKET_PATH };
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (judge_real(connect(fd, (struct sockaddr *)&at, sizeof(at)), ALWAYS, "a socket of the host's root"))
+			say_allowed(1, "connected to a socket of the host's root");
+		outcome->effect = 1;
+		return;
+	}
 	say_blocked(0, "no socket of an engine or a service manager");
 	outcome->effect = 1;
 }
@@ -430,7 +537,10 @@ static const struct check list[] = {
 	{ "M10", "cgroup", new_namespace, CLONE_NEWCGROUP, "cgroup", 0 },
 	{ "M10", "time", new_namespace, CLONE_NEWTIME, "time_for_children", 0 },
 	{ "M11", "", clone_three, 0, NULL, 0 },
-	{ "M13", "", propagation, 0, NULL, 0 },
+	{ "M13", "mounts", propagation, 0, NULL, 0 },
+	{ "M13", "control groups", cgroup_place, 0, NULL, 0 },
+	{ "M13", "processes", others_seen, 0, NULL, 0 },
+	{ "M13", "name", name_of_host, 0, NULL, 0 },
 	{ "M14", "binds", host_binds, 0, NULL, 0 },
 	{ "M14", "sockets", engine_sockets, 0, NULL, 0 },
 	{ "M15", "descriptors", inherited, 0, NULL, 0 },

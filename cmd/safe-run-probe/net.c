@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 /* A socket's three numbers in one: family, type, protocol. */
 #define SOCKET(family, type, protocol) ((long)(family) << 32 | (long)(type) << 16 | (protocol))
@@ -115,6 +116,23 @@ static void metadata(const struct check *c)
 	close(fd);
 }
 
+/* reach_abstract connects to the abstract socket that the harness listens at in
+ * the host's network. Nobody else's is ever connected to: without a name, those
+ * that are seen count as reached. */
+static int reach_abstract(int *err)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	size_t n = strlen(settings.abstract);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (!n || fd < 0)
+		return 1;
+	memcpy(at.sun_path + 1, settings.abstract, n);
+	long result = connect(fd, (struct sockaddr *)&at, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n));
+	*err = result < 0 ? errno : 0;
+	close(fd);
+	return result == 0 || !is_refusal(*err);
+}
+
 /* N13: we have no socket, so that each with a name is somebody else's. */
 static void others_sockets(const struct check *c)
 {
@@ -137,7 +155,10 @@ static void others_sockets(const struct check *c)
 		if (!first || strstr(line, "shim") || strstr(line, "containerd"))
 			first = line + used;
 	}
-	if (named)
+	int err = 0;
+	if (named && !reach_abstract(&err))
+		say_blocked(err, "%d sockets of others are seen, and none is reached", named);
+	else if (named)
 		say_allowed(1, "%d sockets of others, such as %.100s", named, first);
 	else
 		say_blocked(0, "no socket of others");

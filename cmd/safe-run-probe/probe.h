@@ -63,6 +63,8 @@ struct settings {
 	int burst;
 	uint64_t memory, pids, nofile, tmpfs_bytes, tmpfs_inodes, millicpu;
 	char tmpfs[256];
+	char abstract[96]; /* a socket that the harness listens at, in the host's network */
+	int deep;          /* what is filled is the memory, once its own size is gone */
 	char work[96]; /* a directory of our own; empty where nothing may be written */
 };
 extern struct settings settings;
@@ -130,6 +132,9 @@ struct text {
 void put(struct text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void put_string(struct text *, const char *);
 int put_line(struct text *); /* writes it out and empties it; 0 when it was written */
+
+/* privileges.c */
+int gained(const char *before);
 
 /* facts.c */
 int put_facts(void);

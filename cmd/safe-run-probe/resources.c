@@ -15,7 +15,7 @@
 #include <time.h>
 
 #define MIB (1024ULL * 1024)
-#define MOST_CHILDREN 256
+#define MOST_CHILDREN 600
 #define MOST_DESCRIPTORS 65536
 #define MOST_INODES 20000
 #define MOST_FILE (256 * MIB)
@@ -43,7 +43,11 @@ static void many_children(const struct check *c)
 		kill(children[i], SIGKILL);
 	for (int i = 0; i < n; i++)
 		waitpid(children[i], NULL, 0);
-	if (err == EAGAIN)
+	/* The kernel gives EAGAIN for both limits. Beyond that of the control group it
+	 * was the other one, which EUSERS stands for. */
+	if (err == EAGAIN && settings.pids && (uint64_t)n > settings.pids)
+		say_blocked(EUSERS, "after %d children, more than the control group's %llu", n, (unsigned long long)settings.pids);
+	else if (err == EAGAIN)
 		say_blocked(err, "after %d children", n);
 	else if (err)
 		say_failed(err, "after %d children", n);
@@ -54,6 +58,24 @@ static void many_children(const struct check *c)
 	outcome->effect = 1;
 }
 
+/* The host must have room for what is touched if nothing stops it. */
+static int room_for(uint64_t size)
+{
+	char buf[512];
+	char *at = read_file("/proc/meminfo", buf, sizeof(buf)) > 0 ? strstr(buf, "MemAvailable:") : NULL;
+	return at && strtoull(at + 13, NULL, 10) * 1024 > size + 256 * MIB;
+}
+
+/* die_first makes the kernel choose this process when memory runs out. */
+static int die_first(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1000", 4) != 4)
+		return -1;
+	close(fd);
+	return 0;
+}
+
 /* R03: bytes of one file, then inodes; all of it removed. */
 static void fill(const struct check *c)
 {
@@ -61,7 +83,14 @@ static void fill(const struct check *c)
 	char path[300];
 	uint64_t done = 0, want = settings.tmpfs_bytes + MIB;
 	(void)c;
-	if (!settings.tmpfs_bytes || want > MOST_FILE || (settings.memory && want > settings.memory / 2)) {
+	if (settings.deep) { /* its own size is gone: what is left is the memory */
+		want = settings.memory + 16 * MIB;
+		if (!settings.tmpfs_bytes || !settings.memory || want > MOST_MEMORY || !room_for(want)) {
+			say_not_run("needs --limits tmpfs and memory, of less than %llu MiB, and as much free on the host", MOST_MEMORY / MIB);
+			return;
+		}
+		die_first();
+	} else if (!settings.tmpfs_bytes || want > MOST_FILE || (settings.memory && want > settings.memory / 2)) {
 		say_not_run("needs --limits tmpfs, of less than %llu MiB and half of the memory", MOST_FILE / MIB);
 		return;
 	}
@@ -78,7 +107,9 @@ static void fill(const struct check *c)
 			err = n < 0 ? errno : ENOSPC;
 	}
 	close(fd);
-	if (err == ENOSPC || err == EDQUOT || err == EFBIG)
+	if (settings.deep && (err == ENOSPC || err == ENOMEM))
+		say_blocked(ENOMEM, "after %llu bytes", (unsigned long long)done);
+	else if (err == ENOSPC || err == EDQUOT || err == EFBIG)
 		say_blocked(err, "after %llu bytes", (unsigned long long)done);
 	else if (err)
 		say_failed(err, "after %llu bytes", (unsigned long long)done);
@@ -93,6 +124,10 @@ static void many_files(const struct check *c)
 	uint64_t n = 0, want = settings.tmpfs_inodes + 1;
 	int err = 0;
 	(void)c;
+	if (settings.deep) {
+		say_not_run("the memory that inodes take is that of bytes");
+		return;
+	}
 	if (!settings.tmpfs_inodes || want > MOST_INODES) {
 		say_not_run("needs --limits tmpfs, of less than %d inodes", MOST_INODES);
 		return;
@@ -251,6 +286,11 @@ static void shared_segment(const struct check *c)
 {
 	(void)c;
 	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+	if (id < 0 && errno == ENOSPC) {
+		say_blocked(errno, "there are to be no segments");
+		outcome->effect = 1;
+		return;
+	}
 	if (!judge_real(id, access("/proc/sysvipc", F_OK) == 0 ? ALWAYS : OPTIONAL, "shmget"))
 		return;
 	shmctl(id, IPC_RMID, NULL);
@@ -272,24 +312,14 @@ static void write_root(const struct check *c)
 static int touch(void *arg)
 {
 	uint64_t size = *(uint64_t *)arg;
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "1000", 4) != 4)
+	if (die_first())
 		return 10;
-	close(fd);
 	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return errno == ENOMEM ? 12 : 11;
 	for (uint64_t at = 0; at < size; at += 4096)
 		p[at] = 1;
 	return 0;
-}
-
-/* The host must have room for what is touched if nothing stops it. */
-static int room_for(uint64_t size)
-{
-	char buf[512];
-	char *at = read_file("/proc/meminfo", buf, sizeof(buf)) > 0 ? strstr(buf, "MemAvailable:") : NULL;
-	return at && strtoull(at + 13, NULL, 10) * 1024 > size + 256 * MIB;
 }
 
 static void much_memory(const struct check *c)

@@ -148,6 +148,7 @@ func convert(cfg Config) (*configs.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("translate the spec: %w", err)
 	}
+	withoutTun(config.Cgroups.Resources)
 	// Covers the first stages of init; initproc sets it again for the last,
 	// because fork(2) clears it.
 	config.ParentDeathSignal = int(unix.SIGKILL)

@@ -6,7 +6,10 @@
  * memory while it waits for them (CLONE_VFORK): one joins, and because joining a
  * pid namespace is for children only, the other one, inside it, writes.
  *
- * They keep the host's root as their user, who owns the files.
+ * They keep the host's root as their user, who owns the files. Sysctls of an ipc
+ * namespace are the host's root's before Linux 6.9, and from then on they belong to
+ * the root of the user namespace that made it (kernel commit 50ec499b9a43): both
+ * are tried.
  */
 #define _GNU_SOURCE
 #include "inside.h"
@@ -18,6 +21,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,15 +34,37 @@ static int failed(struct safe_run_inside *in, int which)
 	_exit(1);
 }
 
+static int put(struct safe_run_inside *in, int i)
+{
+	int fd = openat(in->proc, in->paths[i], O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ssize_t n = write(fd, in->values[i], strlen(in->values[i]));
+	int error = errno;
+	close(fd);
+	errno = error;
+	return n < 0 ? -1 : 0;
+}
+
 static int writer(void *arg)
 {
 	struct safe_run_inside *in = arg;
-	for (int i = 0; i < in->count; i++) {
-		int fd = openat(in->proc, in->paths[i], O_WRONLY | O_CLOEXEC);
-		if (fd < 0 || write(fd, in->values[i], strlen(in->values[i])) < 0)
+	for (int i = in->first; i < in->count; i++)
+		if (put(in, i))
 			failed(in, i);
-		close(fd);
-	}
+	_exit(0);
+}
+
+/* ipc_writer is in the user namespace already. */
+static int ipc_writer(void *arg)
+{
+	struct safe_run_inside *in = arg;
+	/* By number: glibc would ask all threads of the launcher to follow. */
+	if (syscall(SYS_setresuid, -1, 0, -1))
+		failed(in, in->count);
+	for (int i = 0; i < in->first; i++)
+		if (put(in, i))
+			failed(in, i);
 	_exit(0);
 }
 
@@ -62,11 +88,24 @@ static int on_stack(int (*fn)(void *), struct safe_run_inside *in)
 static int joiner(void *arg)
 {
 	struct safe_run_inside *in = arg;
+	int late = 0;
+	if (in->first > 0) {
+		if (in->ipc < 0 || setns(in->ipc, CLONE_NEWIPC))
+			failed(in, in->count);
+		for (int i = 0; i < in->first; i++)
+			if (put(in, i)) {
+				if ((errno != EACCES && errno != EPERM) || in->user < 0)
+					failed(in, i);
+				late = 1;
+			}
+	}
 	/* The user namespace first: it gives the right to join the other. */
 	if ((in->user >= 0 && setns(in->user, CLONE_NEWUSER)) ||
 	    (in->pid >= 0 && setns(in->pid, CLONE_NEWPID)))
 		failed(in, in->count);
-	int status = on_stack(writer, in);
+	int status = late ? on_stack(ipc_writer, in) : 0;
+	if (status == 0)
+		status = on_stack(writer, in);
 	if (status != 0 && in->failed < 0) {
 		if (status != -1)
 			errno = ECHILD;

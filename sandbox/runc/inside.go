@@ -7,6 +7,7 @@ package runc
 import "C"
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,12 +34,15 @@ func writeInside(pid int, sysctls map[string]string, proc *ownProcfs) error {
 	in := (*C.struct_safe_run_inside)(C.calloc(1, C.sizeof_struct_safe_run_inside))
 	defer C.free(unsafe.Pointer(in))
 	in.proc = C.int(root.Fd())
-	keys := slices.Sorted(maps.Keys(sysctls))
+	// Those of the ipc namespace first.
+	keys := slices.SortedFunc(maps.Keys(sysctls), func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank[namespaceOf(a)], rank[namespaceOf(b)]), strings.Compare(a, b))
+	})
 	own := map[string]bool{}
 	for _, at := range []struct {
 		fd   *C.int
 		kind string
-	}{{&in.user, "user"}, {&in.pid, "pid"}} {
+	}{{&in.user, "user"}, {&in.pid, "pid"}, {&in.ipc, "ipc"}} {
 		f, err := ownNamespace(pid, at.kind)
 		if err != nil {
 			return err
@@ -52,6 +56,9 @@ func writeInside(pid int, sysctls map[string]string, proc *ownProcfs) error {
 	for _, key := range keys {
 		if !own[namespaceOf(key)] {
 			return fmt.Errorf("write %s inside: the container shares the namespace with the host", key)
+		}
+		if namespaceOf(key) == "ipc" {
+			in.first++
 		}
 	}
 	paths, values := make([]string, len(keys)), make([]string, len(keys))
@@ -74,11 +81,17 @@ func writeInside(pid int, sysctls map[string]string, proc *ownProcfs) error {
 
 // namespaceOf says which namespace a sysctl belongs to.
 func namespaceOf(key string) string {
-	if strings.HasPrefix(key, "user.") {
+	switch {
+	case strings.HasPrefix(key, "user."):
 		return "user"
+	case strings.HasPrefix(key, "kernel.shm"):
+		return "ipc"
 	}
 	return "pid"
 }
+
+// rank is the order in which namespaces are written to.
+var rank = map[string]int{"ipc": 0, "pid": 1, "user": 1}
 
 // ownNamespace opens a namespace of the process, or gives nil when it is the
 // launcher's as well.

@@ -47,7 +47,7 @@ func (b *Battery) launch(ctx context.Context, change predict.Change, each func(L
 	}
 	defer planOut.Close()
 	args := []string{"attack"}
-	if change.Without != "" || change.Remove != nil || change.Base != nil {
+	if len(change.Without) > 0 || change.Remove != nil || change.Base != nil {
 		args = append(args, "--ablated")
 	}
 	args = append(append(args, b.Flags...), b.image())
@@ -66,7 +66,7 @@ func (b *Battery) launch(ctx context.Context, change predict.Change, each func(L
 		if stdout, err = cmd.StdoutPipe(); err == nil {
 			if err = cmd.Start(); err == nil {
 				planWrite.Close()
-				out.plan, out.host, err = edit(planOut, stdin, change)
+				out.plan, out.host, err = edit(planOut, stdin, change, b.stage)
 				stdin.Close()
 				if err == nil {
 					out.said, out.wrong = read(io.LimitReader(stdout, maxOutput), each)
@@ -144,7 +144,7 @@ func launcherSays(text string, otherwise error) error {
 }
 
 // edit takes the compiled plan and gives the changed one.
-func edit(from io.Reader, to io.Writer, change predict.Change) (*spec.Plan, spec.Host, error) {
+func edit(from io.Reader, to io.Writer, change predict.Change, s *stage) (*spec.Plan, spec.Host, error) {
 	var got struct {
 		Plan *spec.Plan `json:"plan"`
 		Host spec.Host  `json:"host"`
@@ -154,6 +154,9 @@ func edit(from io.Reader, to io.Writer, change predict.Change) (*spec.Plan, spec
 		return nil, got.Host, fmt.Errorf("no plan: %w", orEnded(err))
 	}
 	var changed *spec.Plan
+	if err = s.belongTo(got.Plan); err != nil {
+		return got.Plan, got.Host, err
+	}
 	if got.Plan, err = change.Before(got.Plan); err == nil {
 		changed, err = change.Apply(got.Plan)
 	}

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/safe-run/safe-run/spec/battery"
 )
@@ -56,7 +57,7 @@ func (f *findings) observe(r *battery.Result, stops []battery.Stop) {
 	marked, haveMark := f.marked[r.ID]
 	r.Observed, r.Inferred = f.layer(r, marked, stops, haveMark)
 	if len(f.without) > 0 {
-		r.Independent = f.independent(r, stops)
+		r.Independent, r.Whole = f.chain(r, stops)
 	}
 }
 
@@ -67,7 +68,7 @@ func (f *findings) layer(r *battery.Result, marked Line, stops []battery.Stop, h
 		return battery.Seccomp, false
 	}
 	for _, s := range stops {
-		if one, ok := f.without[s.Layer][r.ID]; ok && one.Verdict == battery.Allowed {
+		if one, ok := f.without[setOf(s.Layer)][r.ID]; ok && one.Verdict == battery.Allowed {
 			return s.Layer, false
 		}
 	}
@@ -90,37 +91,6 @@ func concluded(seen string, stops []battery.Stop, noFilter bool) battery.Layer {
 	return ""
 }
 
-// independent are the layers each of which stops the probe without the others:
-// one, where taking it away lets the attack through; otherwise the one that was
-// seen, and those that were seen once it was gone.
-func (f *findings) independent(r *battery.Result, stops []battery.Stop) []battery.Layer {
-	if r.Observed == "" {
-		return nil
-	}
-	without, ran := f.without[r.Observed][r.ID]
-	if !ran {
-		// It cannot be taken away by itself: all that is known is that it holds.
-		return []battery.Layer{r.Observed}
-	}
-	out := []battery.Layer{r.Observed}
-	if without.Verdict == battery.Missing {
-		// Seen: the kernel was asked, and does not have it.
-		return append(out, battery.Absent)
-	}
-	if without.Verdict != battery.Blocked {
-		return out
-	}
-	rest := slices.DeleteFunc(slices.Clone(stops), func(s battery.Stop) bool { return s.Layer == r.Observed })
-	second := battery.Seccomp
-	if !without.Marker && without.Signal != "SIGSYS" {
-		second = concluded(without.Errno+without.Signal, rest, true)
-	}
-	if second != "" && second != r.Observed {
-		out = append(out, second)
-	}
-	return out
-}
-
 // wrong says why a result is a failure.
 func wrong(r battery.Result) string {
 	switch r.Verdict {
@@ -137,11 +107,26 @@ func wrong(r battery.Result) string {
 			return fmt.Sprintf("stopped by %s, and nothing was predicted to", orUnknown(r.Observed))
 		case r.Observed != r.Predicted[0]:
 			return fmt.Sprintf("stopped by %s, and %s was predicted to", orUnknown(r.Observed), r.Predicted[0])
+		case r.Whole:
+			// It got through in the end: whatever else was to hold does not.
+			for _, l := range r.Predicted {
+				if !slices.Contains(r.Independent, l) {
+					return fmt.Sprintf("without %s it gets through, although %s was to stop it", joined(r.Independent), l)
+				}
+			}
 		}
 	case battery.Error:
 		return "it came to no result: " + r.Detail
 	}
 	return ""
+}
+
+func joined(layers []battery.Layer) string {
+	var words []string
+	for _, l := range layers {
+		words = append(words, string(l))
+	}
+	return strings.Join(words, " and ")
 }
 
 func orUnknown(l battery.Layer) battery.Layer {

@@ -57,10 +57,10 @@ func TestResults(t *testing.T) {
 				Exceptions: map[string]string{"M01": test.exception},
 				Predict:    func(*spec.Plan, spec.Host, string) []battery.Stop { return test.stops },
 			}
-			f := &findings{marked: map[string]Line{"M01": test.marked}, without: map[battery.Layer]map[string]Line{}}
+			f := &findings{marked: map[string]Line{"M01": test.marked}, without: map[string]map[string]Line{}}
 			f.plain.lines, f.plain.ended = []Line{test.plain}, true
 			for layer, line := range test.without {
-				f.without[layer] = map[string]Line{"M01": line}
+				f.without[setOf(layer)] = map[string]Line{"M01": line}
 			}
 			r := b.results(f)[0]
 			if r.Observed != test.observed || !slices.Equal(r.Independent, test.independent) {

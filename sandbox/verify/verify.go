@@ -41,6 +41,7 @@ type Battery struct {
 	// carried out and not from the one that is predicted from: the battery has to
 	// find it.
 	Sabotage func(*spec.Plan)
+	stage    *stage // what attacks get at where a layer is gone
 	// Progress is told what is being done, if it is not nil.
 	Progress func(string)
 }
@@ -51,8 +52,16 @@ func (b *Battery) Run(ctx context.Context) (*battery.Report, error) {
 	report := &battery.Report{Runtime: "safe-run", Where: "host", Image: b.Image, Began: time.Now().UTC()}
 	defer func() { report.Took = time.Since(report.Began) }()
 
+	if b.Layers {
+		stage, err := newStage(b.Probe)
+		if err != nil {
+			return nil, err
+		}
+		defer stage.remove()
+		b.stage = stage
+	}
 	b.tell("the sandbox as it is")
-	plain := b.launch(ctx, b.change("", false), b.counting())
+	plain := b.launch(ctx, b.change(nil, nil, false), b.counting())
 	if plain.wrong != nil && len(plain.lines) == 0 {
 		return nil, plain.wrong
 	}
@@ -62,7 +71,7 @@ func (b *Battery) Run(ctx context.Context) (*battery.Report, error) {
 	if plain.wrong != nil {
 		report.Partial = plain.wrong.Error()
 	}
-	found := &findings{plain: plain, marked: map[string]Line{}, without: map[battery.Layer]map[string]Line{}}
+	found := &findings{plain: plain, marked: map[string]Line{}, without: map[string]map[string]Line{}}
 	if report.Partial == "" {
 		report.Partial = b.more(ctx, found)
 	}
@@ -74,7 +83,7 @@ func (b *Battery) Run(ctx context.Context) (*battery.Report, error) {
 // it did not come to its end.
 func (b *Battery) more(ctx context.Context, found *findings) string {
 	b.tell("with a filter that leaves its mark")
-	marked := b.launch(ctx, b.change("", true), b.counting())
+	marked := b.launch(ctx, b.change(nil, nil, true), b.counting())
 	found.marked = byID(marked.lines)
 	if marked.wrong != nil {
 		return "with a marked filter: " + marked.wrong.Error()
@@ -85,8 +94,8 @@ func (b *Battery) more(ctx context.Context, found *findings) string {
 	var missing []string
 	for _, layer := range predict.Ablations(found.plain.plan) {
 		b.tell("without " + string(layer))
-		one := b.launch(ctx, b.change(layer, true), b.counting())
-		found.without[layer] = byID(one.lines)
+		one := b.launch(ctx, b.change([]battery.Layer{layer}, nil, true), b.counting())
+		found.add([]battery.Layer{layer}, one.lines)
 		if ctx.Err() != nil {
 			return one.wrong.Error()
 		}
@@ -94,23 +103,31 @@ func (b *Battery) more(ctx context.Context, found *findings) string {
 			missing = append(missing, "without "+string(layer)+": "+one.wrong.Error())
 		}
 	}
-	return strings.Join(missing, "; ")
+	return strings.Join(append(missing, b.deeper(ctx, found)...), "; ")
 }
 
 // change is how the plan of one sandbox differs. What uses something up is run
-// once, in the sandbox as it is.
-func (b *Battery) change(without battery.Layer, marked bool) predict.Change {
-	args := []string{"run"}
-	if len(b.Only) > 0 {
-		args = append(args, "--only", strings.Join(b.Only, ","))
+// in the sandbox as it is, and where it is one of those that alone are run.
+func (b *Battery) change(without []battery.Layer, only []string, marked bool) predict.Change {
+	args, these := []string{"run"}, only
+	if len(these) == 0 {
+		these = b.Only
+	}
+	if len(these) > 0 {
+		args = append(args, "--only", strings.Join(these, ","))
 	}
 	if marked {
 		args = append(args, "--marker", fmt.Sprint(predict.Marker))
 	}
-	if marked {
+	if marked && len(only) == 0 {
 		args = append(args, "--skip", strings.Join(expensive, ","))
 	}
-	return predict.Change{Probe: b.Probe, Args: args, Marked: marked, Without: without, Limits: limits, Base: b.Base, Remove: b.Sabotage}
+	c := predict.Change{Probe: b.Probe, Args: args, Marked: marked, Without: without, Limits: limits, Base: b.Base, Remove: b.Sabotage}
+	if b.stage != nil && len(without) > 0 {
+		c.Stage = b.stage.Stage
+		c.Args = append(c.Args, "--abstract", b.stage.abstract)
+	}
+	return c
 }
 
 // expensive probes use something up, and tell nothing about the filter.
@@ -146,9 +163,10 @@ func byID(lines []Line) map[string]Line {
 
 // findings are what the sandboxes of one battery said.
 type findings struct {
-	plain   attacked
-	marked  map[string]Line
-	without map[battery.Layer]map[string]Line
+	plain  attacked
+	marked map[string]Line
+	// without are the lines of sandboxes that lacked layers, by setOf them.
+	without map[string]map[string]Line
 }
 
 // probes are those of the table that were to be run, in its order.

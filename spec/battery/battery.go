@@ -21,14 +21,31 @@ const (
 	Rlimits      Layer = "rlimits"
 	NoNewPrivs   Layer = "no-new-privileges"
 	NonRoot      Layer = "non-root"
-	Sysctls      Layer = "sysctls" // of the container's own namespaces, and of the host
-	LSM          Layer = "lsm"     // AppArmor, SELinux
+	Sysctls      Layer = "sysctls"      // of the container's own namespaces
+	HostSysctls  Layer = "host-sysctls" // of the host, which are looked at and never set
+	LSM          Layer = "lsm"          // AppArmor, SELinux
 	Landlock     Layer = "landlock"
-	Devices      Layer = "devices"
+	Devices      Layer = "devices"       // the control group's allow-list
+	DeviceNodes  Layer = "device-nodes"  // what there is in /dev
+	NoHostFiles  Layer = "no-host-files" // what is mounted of the host: nothing that can be written
+	BoundingSet  Layer = "bounding-set"  // of capabilities, apart from those that are had
 	Network      Layer = "network"
 	Launcher     Layer = "launcher" // what safe-run itself does: closed descriptors, bounded logs
 	Absent       Layer = "absent"   // the kernel does not have it
 )
+
+// Ours says whether a plan makes a layer: not what the host's administrator has
+// set, nor what this kernel happens to lack, both of which another host may not
+// have.
+func (l Layer) Ours() bool { return l != HostSysctls && l != Absent }
+
+// Layers are all of them, in the order of a report.
+func Layers() []Layer {
+	return []Layer{
+		Seccomp, Capabilities, BoundingSet, Namespaces, UserNS, Masks, Mounts, NoHostFiles, ReadOnly, Cgroup, Rlimits, NoNewPrivs,
+		NonRoot, Sysctls, LSM, Landlock, Devices, DeviceNodes, Network, Launcher, HostSysctls, Absent,
+	}
+}
 
 // Probe is one attack of the battery.
 type Probe struct {
@@ -87,7 +104,9 @@ type Result struct {
 	Observed  Layer   `json:"observed,omitempty"`
 	Inferred  bool    `json:"inferred,omitempty"`
 	// Independent are the layers each of which stopped it alone, where layers
-	// were taken away one at a time.
+	// were taken away: the first, then the first two, and so on. Whole says that
+	// the attack got through in the end, so that there are no more.
+	Whole       bool    `json:"whole,omitempty"`
 	Independent []Layer `json:"independent,omitempty"`
 	// Effect: the effect was looked for, and not only the error.
 	Effect bool `json:"effectVerified"`

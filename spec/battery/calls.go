@@ -5,17 +5,17 @@ var calls = []Probe{
 	{
 		ID: "X01", Title: "programs inside the kernel", Technique: "bpf(2), BPF_MAP_CREATE",
 		Harmless: "one small array, closed at once",
-		Layers:   []Stop{filterPerm, by(Sysctls, "EPERM")}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM")}, Controls: []int{1},
 	},
 	{
 		ID: "X02", Title: "performance counters", Technique: "perf_event_open(2)",
 		Harmless: "a software counter of itself, not started",
-		Layers:   []Stop{filterPerm, by(Sysctls, "EACCES", "EPERM")}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EACCES", "EPERM")}, Controls: []int{1},
 	},
 	{
 		ID: "X03", Title: "handle the kernel's page faults", Technique: "userfaultfd(2)",
 		Harmless: "the descriptor is closed at once",
-		Layers:   []Stop{filterPerm, by(Sysctls, "EPERM")}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM")}, Controls: []int{1},
 	},
 	{
 		ID: "X04", Title: "handle its own page faults", Technique: "userfaultfd(2) with UFFD_USER_MODE_ONLY",
@@ -25,7 +25,7 @@ var calls = []Probe{
 	{
 		ID: "X05", Title: "input and output that no filter sees", Technique: "io_uring_setup(2)",
 		Harmless: "a ring of one entry, closed at once",
-		Layers:   []Stop{filterPerm, by(Sysctls, "EPERM")}, Reference: "60% of Google's kernel VRP submissions of 2022", Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM")}, Reference: "60% of Google's kernel VRP submissions of 2022", Controls: []int{1},
 	},
 	{
 		ID: "X06", Title: "the session's keys", Technique: "keyctl(2), KEYCTL_GET_KEYRING_ID",
@@ -133,11 +133,11 @@ var entries = []Probe{
 	{
 		ID: "A06", Title: "type into a terminal", Technique: "ioctl(2), TIOCSTI, plain and with high bits",
 		Harmless: "into a terminal of its own",
-		Layers:   []Stop{filterPerm, by(Sysctls, "EIO")}, Reference: "CVE-2017-5226", Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EIO")}, Reference: "CVE-2017-5226", Controls: []int{1},
 	},
 	{
 		ID: "A07", Title: "paste on the console", Technique: "ioctl(2), TIOCLINUX, plain and with high bits",
 		Harmless: "of the console that is there, with an address that cannot be; of descriptor -1 where there is none",
-		Layers:   []Stop{filterPerm, by(Devices, "ENOENT")}, Reference: "CVE-2023-1523", Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(DeviceNodes, "ENOENT")}, Reference: "CVE-2023-1523", Controls: []int{1},
 	},
 }

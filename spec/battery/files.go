@@ -83,6 +83,6 @@ var devices = []Probe{
 	{
 		ID: "D03", Title: "devices that are there", Technique: "open(2) of /dev/mem, kvm, fuse, net/tun",
 		Harmless: "opened and closed",
-		Layers:   []Stop{by(Devices, "ENOENT"), by(Cgroup, "EPERM")}, Controls: []int{20},
+		Layers:   []Stop{by(DeviceNodes, "ENOENT"), by(Devices, "EPERM")}, Controls: []int{20},
 	},
 }

@@ -62,14 +62,14 @@ var mounts = []Probe{
 		Layers:   []Stop{filterPerm, by(Landlock, "EPERM"), noCap}, Controls: []int{1, 16}, Limits: true,
 	},
 	{
-		ID: "M13", Title: "mounts that the host sees, or that come from it later", Technique: "propagation in /proc/self/mountinfo",
+		ID: "M13", Title: "what is shared with the host: mounts, control groups, processes, its name", Technique: "propagation in /proc/self/mountinfo, /proc/self/cgroup, owners of /proc/PID, uname(2)",
 		Harmless: "it is read",
-		Layers:   []Stop{by(Mounts)}, Controls: []int{19},
+		Layers:   []Stop{by(Mounts), by(Namespaces)}, Controls: []int{7, 10, 19},
 	},
 	{
 		ID: "M14", Title: "the host's directories and engines", Technique: "writable binds in mountinfo, sockets of engines",
 		Harmless: "they are looked at",
-		Layers:   []Stop{by(Launcher)}, Reference: "CDK docker-sock", Controls: []int{17, 18},
+		Layers:   []Stop{by(NoHostFiles), by(Landlock, "EACCES"), by(UserNS, "EACCES")}, Reference: "CDK docker-sock", Controls: []int{17, 18},
 	},
 	{
 		ID: "M15", Title: "descriptors that were left open", Technique: "descriptors above 2, and a working directory outside the root",

@@ -62,9 +62,9 @@ var networks = []Probe{
 		Layers:   []Stop{by(Namespaces, "ENETUNREACH", "EADDRNOTAVAIL"), filterFamily, by(Network, "ENETUNREACH", "EHOSTUNREACH", "EACCES")}, Controls: []int{9, 22},
 	},
 	{
-		ID: "N13", Title: "abstract sockets of the host", Technique: "/proc/net/unix",
-		Harmless: "it is read",
-		Layers:   []Stop{by(Namespaces)}, Reference: "CVE-2020-15257", Controls: []int{9},
+		ID: "N13", Title: "abstract sockets of the host", Technique: "/proc/net/unix, connect(2)",
+		Harmless: "it is read; connected to is a socket of the battery's own",
+		Layers:   []Stop{by(Namespaces), by(Landlock, "EPERM")}, Reference: "CVE-2020-15257", Controls: []int{9},
 	},
 	{
 		ID: "N14", Title: "forward packets", Technique: "open(2) of net.ipv4.ip_forward for writing",

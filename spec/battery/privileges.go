@@ -2,14 +2,14 @@ package battery
 
 var privileges = []Probe{
 	{
-		ID: "P01", Title: "capabilities that could come back", Technique: "the bounding set in /proc/self/status",
-		Harmless: "it is read",
-		Layers:   []Stop{by(Capabilities)}, Controls: []int{2},
+		ID: "P01", Title: "capabilities that could come back", Technique: "the bounding set in /proc/self/status, execve(2) of a set-user-ID file",
+		Harmless: "it is read; where it is not empty, a copy of the probe program is executed, which looks at itself",
+		Layers:   []Stop{by(BoundingSet), by(NoNewPrivs, "EPERM"), by(Mounts, "EPERM")}, Controls: []int{2},
 	},
 	{
-		ID: "P02", Title: "privileges by execve", Technique: "no_new_privs in /proc/self/status",
-		Harmless: "it is read",
-		Layers:   []Stop{by(NoNewPrivs)}, Controls: []int{3},
+		ID: "P02", Title: "privileges by execve", Technique: "no_new_privs in /proc/self/status, execve(2) of a set-user-ID file",
+		Harmless: "it is read; where it is not set, a copy of the probe program is executed, which looks at itself",
+		Layers:   []Stop{by(NoNewPrivs), by(Mounts, "EPERM")}, Controls: []int{3},
 	},
 	{
 		ID: "P03", Title: "become root", Technique: "setuid(2) to 0",
@@ -37,8 +37,8 @@ var privileges = []Probe{
 var resources = []Probe{
 	{
 		ID: "R01", Title: "a fork bomb", Technique: "fork(2)",
-		Harmless: "256 children at most, which sleep and are killed",
-		Layers:   []Stop{by(Cgroup, "EAGAIN")}, Reference: "fork bomb", Controls: []int{13}, Limits: true,
+		Harmless: "600 children at most, which sleep and are killed",
+		Layers:   []Stop{by(Cgroup, "EAGAIN"), by(Rlimits, "EAGAIN", "EUSERS")}, Reference: "fork bomb", Controls: []int{13}, Limits: true,
 	},
 	{
 		ID: "R02", Title: "more memory than is given", Technique: "mmap(2), touching 16 MiB more than the limit",
@@ -47,8 +47,8 @@ var resources = []Probe{
 	},
 	{
 		ID: "R03", Title: "fill a filesystem", Technique: "write(2) and open(2) in a tmpfs, bytes and inodes",
-		Harmless: "1 MiB more than its size, at most 256 MiB and 20,000 files; removed",
-		Layers:   []Stop{by(Mounts, "ENOSPC")}, Controls: []int{15}, Limits: true,
+		Harmless: "1 MiB more than its size, at most 256 MiB and 20,000 files, or, where its size is gone, 16 MiB more than the memory limit; removed",
+		Layers:   []Stop{by(Mounts, "ENOSPC"), by(Cgroup, "SIGKILL", "ENOMEM")}, Controls: []int{15}, Limits: true,
 	},
 	{
 		ID: "R04", Title: "more open files than are given", Technique: "dup(2)",
@@ -68,7 +68,7 @@ var resources = []Probe{
 	{
 		ID: "R07", Title: "shared memory of System V", Technique: "shmget(2)",
 		Harmless: "4 KiB, removed at once",
-		Layers:   []Stop{filterNoSys, by(Namespaces)}, Controls: []int{1, 8}, Limits: true,
+		Layers:   []Stop{filterNoSys, by(Sysctls, "ENOSPC")}, Controls: []int{1, 8}, Limits: true,
 	},
 	{
 		ID: "R08", Title: "write into the image", Technique: "open(2) of a new file in /",

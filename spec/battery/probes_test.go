@@ -11,13 +11,9 @@ import (
 
 // knownErrors are what a layer may answer with.
 var knownErrors = strings.Fields(`EPERM ENOSYS EACCES EROFS ENOSPC EMFILE ETXTBSY EAFNOSUPPORT ENETUNREACH EHOSTUNREACH
-	EADDRNOTAVAIL ENOENT EIO EAGAIN SIGSYS SIGKILL`)
+	EADDRNOTAVAIL ENOENT EIO EAGAIN EUSERS ENOMEM SIGSYS SIGKILL`)
 
-var knownLayers = []battery.Layer{
-	battery.Seccomp, battery.Capabilities, battery.Namespaces, battery.UserNS, battery.Masks, battery.Mounts,
-	battery.ReadOnly, battery.Cgroup, battery.Rlimits, battery.NoNewPrivs, battery.NonRoot, battery.Sysctls,
-	battery.LSM, battery.Landlock, battery.Devices, battery.Network, battery.Launcher, battery.Absent,
-}
+var knownLayers = battery.Layers()
 
 // critical are the probes for which one layer is not enough.
 const critical = `M01 M02 M03 M04 M05 M06 M07 M08 M09 M17 K01 K02 K03 K04 D01 D02 P03`

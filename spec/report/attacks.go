@@ -175,13 +175,35 @@ func single(results []battery.Result) []string {
 	return out
 }
 
+// depthOf counts the layers, and tells those of the plan from what this host
+// happens to have: on another one it may be missing.
+func depthOf(results []battery.Result) depthJSON {
+	d := depthJSON{OnePlusHost: []string{}}
+	for _, r := range results {
+		if r.Verdict != battery.Blocked {
+			continue
+		}
+		d.Blocked++
+		d.Seen = d.Seen || len(r.Independent) > 0
+		all := layersOf(r)
+		ours := 0
+		for _, l := range all {
+			if l.Ours() {
+				ours++
+			}
+		}
+		switch {
+		case ours > 1:
+			d.Two, d.TwoOfPlan = d.Two+1, d.TwoOfPlan+1
+		case len(all) > 1:
+			d.Two, d.OnePlusHost = d.Two+1, append(d.OnePlusHost, r.ID)
+		}
+	}
+	return d
+}
+
 // layers are those that occur in the reports, in the order of the battery.
 func layers(reports []battery.Report) []battery.Layer {
-	order := []battery.Layer{
-		battery.Seccomp, battery.Capabilities, battery.Namespaces, battery.UserNS, battery.Masks, battery.Mounts, battery.ReadOnly,
-		battery.Cgroup, battery.Rlimits, battery.NoNewPrivs, battery.NonRoot, battery.Sysctls, battery.LSM, battery.Devices,
-		battery.Network, battery.Launcher, battery.Absent,
-	}
 	seen := map[battery.Layer]bool{}
 	for _, report := range reports {
 		for _, r := range report.Results {
@@ -190,5 +212,5 @@ func layers(reports []battery.Report) []battery.Layer {
 			}
 		}
 	}
-	return slices.DeleteFunc(order, func(l battery.Layer) bool { return !seen[l] })
+	return slices.DeleteFunc(battery.Layers(), func(l battery.Layer) bool { return !seen[l] })
 }

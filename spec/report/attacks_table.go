@@ -55,6 +55,7 @@ func (a Attacks) one(p *page, r battery.Report) {
 		p.heading(fmt.Sprintf("Held by one layer only (%d)", len(alone)))
 		p.prose(2, "", joined(alone, " "))
 	}
+	depthRows(p, r)
 	a.layerRows(p, r)
 	if p.look.Verbose {
 		a.evidence(p, r)
@@ -161,6 +162,26 @@ func (a Attacks) excepted(p *page, r battery.Report) {
 	if len(rows) > 0 {
 		p.heading(fmt.Sprintf("Allowed on purpose (%d)", len(rows)))
 		p.rows(2, nil, rows)
+	}
+}
+
+// depthRows are how many attacks several layers hold, by the plan and by this host.
+func depthRows(p *page, r battery.Report) {
+	d := depthOf(r.Results)
+	if d.Blocked == 0 {
+		return
+	}
+	how := "predicted"
+	if d.Seen {
+		how = "observed"
+	}
+	p.heading("Held by two layers or more (" + how + ")")
+	p.rows(2, nil, [][]cell{
+		{{itoa(d.TwoOfPlan), bold}, {"of " + itoa(d.Blocked), ""}, {"by the plan's own layers alone", ""}},
+		{{itoa(d.Two), bold}, {"of " + itoa(d.Blocked), ""}, {"with what this host has set, or its kernel lacks", ""}},
+	})
+	if len(d.OnePlusHost) > 0 {
+		p.prose(2, dim, "one of the plan's and one of this host's: "+joined(d.OnePlusHost, " "))
 	}
 }
 

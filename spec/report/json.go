@@ -31,6 +31,20 @@ type reportJSON struct {
 	Summary summaryJSON `json:"summary"`
 	// SingleLayer are the blocked probes that only one layer holds.
 	SingleLayer []string `json:"singleLayer"`
+	// Layers is how many hold, and who made them.
+	Layers depthJSON `json:"layers"`
+}
+
+type depthJSON struct {
+	// Seen: layers were taken away, and what held then was observed; else the
+	// numbers are predicted.
+	Seen    bool `json:"seen"`
+	Blocked int  `json:"blocked"`
+	// Two are held by two layers or more, TwoOfPlan without counting what the host
+	// has set and what its kernel lacks; OnePlusHost are those in between.
+	Two         int      `json:"two"`
+	TwoOfPlan   int      `json:"twoOfPlan"`
+	OnePlusHost []string `json:"onePlusHost"`
 }
 
 type summaryJSON struct {
@@ -50,7 +64,7 @@ func (a Attacks) json() any {
 		r.Results = orEmpty(r.Results)
 		t := count(r.Results)
 		out.Reports = append(out.Reports, reportJSON{
-			Report: r, Passed: passed(r), SingleLayer: orEmpty(single(r.Results)),
+			Report: r, Passed: passed(r), SingleLayer: orEmpty(single(r.Results)), Layers: depthOf(r.Results),
 			Summary: summaryJSON{t.all, t.blocked, t.allowed, t.excepted, t.absent, t.notRun, t.errors, t.wrong},
 		})
 		out.Passed = out.Passed && passed(r)

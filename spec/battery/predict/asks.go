@@ -170,15 +170,6 @@ func ofNamespace(kind specs.LinuxNamespaceType, errnos ...string) layer {
 	}
 }
 
-// revealing: a second proc must not show more than the first one does, in a user
-// namespace (mount_too_revealing() in fs/namespace.c).
-func revealing(s *scene) []battery.Stop {
-	if !namespace(s.plan, specs.UserNamespace) || !has(s.plan, battery.Masks) {
-		return nil
-	}
-	return stop(battery.Masks, "EPERM")
-}
-
 func private(s *scene) []battery.Stop {
 	shared := slices.ContainsFunc(s.plan.OCI.Mounts, func(m specs.Mount) bool {
 		return slices.ContainsFunc(m.Options, func(o string) bool { return strings.Contains(o, "shared") || strings.Contains(o, "slave") })
@@ -197,7 +188,7 @@ func noHostFiles(s *scene) []battery.Stop {
 	}) {
 		return nil
 	}
-	return stop(battery.Mounts)
+	return stop(battery.NoHostFiles)
 }
 
 func launcher(*scene) []battery.Stop { return stop(battery.Launcher) }
@@ -251,9 +242,9 @@ func deviceCgroup(s *scene) []battery.Stop {
 }
 
 // noConsole: no virtual console is there, whose name a call could be made with.
-func noConsole(*scene) []battery.Stop { return stop(battery.Devices, "ENOENT") }
+func noConsole(*scene) []battery.Stop { return stop(battery.DeviceNodes, "ENOENT") }
 
-func noDevice(*scene) []battery.Stop { return stop(battery.Devices, "ENOENT", "EPERM") }
+func noDevice(*scene) []battery.Stop { return stop(battery.DeviceNodes, "ENOENT") }
 
 func noNewPrivs(s *scene) []battery.Stop {
 	if !has(s.plan, battery.NoNewPrivs) {
@@ -262,12 +253,26 @@ func noNewPrivs(s *scene) []battery.Stop {
 	return stop(battery.NoNewPrivs)
 }
 
-func emptyBounding(s *scene) []battery.Stop {
-	if c := s.plan.OCI.Process.Capabilities; c == nil || len(c.Bounding) > 0 {
+// noCapability: none is had, and none comes back by execve(2). What has some is let
+// through.
+func noCapability(s *scene) []battery.Stop {
+	c := s.plan.OCI.Process.Capabilities
+	if c != nil && len(c.Effective)+len(c.Permitted)+len(c.Ambient) > 0 {
 		return nil
 	}
-	return stop(battery.Capabilities)
+	var out []battery.Stop
+	if c != nil && len(c.Bounding) == 0 {
+		out = stop(battery.BoundingSet)
+	}
+	if has(s.plan, battery.NoNewPrivs) {
+		out = append(out, stop(battery.NoNewPrivs, "EPERM")...)
+	}
+	return append(out, rootNosuid(s)...)
 }
+
+// rootNosuid: set-user-ID means nothing where a program of the image may be. The
+// root is always mounted so (sandbox/rootfs), and all other mounts are (ValidatePlan).
+func rootNosuid(*scene) []battery.Stop { return stop(battery.Mounts, "EPERM") }
 
 func mappedRoot(s *scene) []battery.Stop {
 	if !namespace(s.plan, specs.UserNamespace) {
@@ -289,6 +294,14 @@ func pids(s *scene) []battery.Stop {
 		return nil
 	}
 	return stop(battery.Cgroup, "EAGAIN")
+}
+
+// nproc bounds the processes of one user, behind the control group.
+func nproc(s *scene) []battery.Stop {
+	if !slices.ContainsFunc(s.plan.OCI.Process.Rlimits, func(r specs.POSIXRlimit) bool { return r.Type == "RLIMIT_NPROC" }) {
+		return nil
+	}
+	return stop(battery.Rlimits, "EAGAIN", "EUSERS")
 }
 
 func memory(s *scene) []battery.Stop {

@@ -51,7 +51,7 @@ var attacks = map[string][]part{
 	// Security modules are asked before the capability is (path_mount()), and
 	// after it to unmount.
 	"M01": one(sys("mount"), landlocked, own("SYS_ADMIN")),
-	"M02": one(sys("mount"), landlocked, own("SYS_ADMIN"), revealing),
+	"M02": one(sys("mount"), landlocked, own("SYS_ADMIN")),
 	// New hierarchies are made in the host's cgroup namespace only
 	// (cgroup1_get_tree() in kernel/cgroup/cgroup-v1.c).
 	"M03": one(sys("mount"), landlocked, own("SYS_ADMIN"), ofNamespace(specs.CgroupNamespace, "EPERM")),
@@ -68,8 +68,11 @@ var attacks = map[string][]part{
 	}, own("SYS_ADMIN"), inside("user.max_net_namespaces", "ENOSPC"))),
 	"M11": one(sys("clone3"), inside("user.max_user_namespaces", "ENOSPC")),
 	"M12": one(sys("umount2"), own("SYS_ADMIN"), landlocked),
-	"M13": only(private),
-	"M14": only(noHostFiles),
+	"M13": {
+		{then: []layer{private}}, {then: []layer{ofNamespace(specs.CgroupNamespace)}},
+		{then: []layer{ofNamespace(specs.PIDNamespace)}}, {then: []layer{ofNamespace(specs.UTSNamespace)}},
+	},
+	"M14": {{then: []layer{noHostFiles, noRule(spec.LandlockMake, insideBind)}}, {then: []layer{noHostFiles, rootsFile}}},
 	"M15": only(launcher),
 	// The owner is asked before the mount is.
 	"M16": only(rootsFile, readOnlyMount(ProbePath), noRule(spec.LandlockWrite, ProbePath)),
@@ -150,7 +153,7 @@ var attacks = map[string][]part{
 	"N10": calls(socket(16, 3, 0), socket(16, 3, 15)),
 	"N11": {{calls: []call{socket(2, 1, 0), sys("bind")}, then: []layer{noTCP, lowPort}}},
 	"N12": each([]call{socket(2, 2, 0), socket(10, 2, 0)}, noRoute),
-	"N13": only(ofNamespace(specs.NetworkNamespace)),
+	"N13": only(ofNamespace(specs.NetworkNamespace), ownAbstract),
 	"N14": only(netSettings, readOnlyPath("/proc/sys/net/ipv4/ip_forward")),
 
 	"F01": only(hidden("/proc/kcore"), rootsFile),
@@ -182,21 +185,24 @@ var attacks = map[string][]part{
 		{calls: []call{sys("mknodat", 0, 0, 0o020600)}, then: []layer{noDevices, deviceCgroup, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")}},
 		{calls: []call{sys("mknodat", 0, 0, 0o060600)}, then: []layer{noDevices, deviceCgroup, hosts("MKNOD"), option("/tmp", "nodev", "EACCES")}},
 	},
-	"D03": only(noDevice),
+	"D03": only(noDevice, deviceCgroup),
 
-	"P01": only(emptyBounding),
-	"P02": only(noNewPrivs),
+	"P01": only(noCapability),
+	"P02": only(noNewPrivs, rootNosuid),
 	"P03": one(sys("setuid"), own("SETUID")),
 	"P04": one(sys("fsetxattr"), own("SETFCAP")),
 	"P05": one(sys("chmod", 0, 0o4700), option("/tmp", "nosuid")),
 	"P06": only(mappedRoot, notRoot),
 
-	"R01": only(pids),
+	// A second limit is asked first (copy_process() in kernel/fork.c), and is the
+	// larger one.
+	"R01": only(pids, nproc),
 	"R02": only(memory),
-	"R03": only(tmpfsSize),
+	// What is in a tmpfs is the container's memory.
+	"R03": only(tmpfsSize, memory),
 	"R04": only(nofile),
 	"R05": only(cpu),
 	"R06": only(launcher),
-	"R07": one(sys("shmget")),
+	"R07": one(sys("shmget"), inside("kernel.shmmni", "ENOSPC")),
 	"R08": only(readOnlyRoot, noRule(spec.LandlockMake, "/"), nonRoot),
 }

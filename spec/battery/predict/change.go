@@ -30,8 +30,10 @@ type Change struct {
 	Marked bool
 	// Limits, if it is not nil, says what the probe is told of the limits of a plan.
 	Limits func(*spec.Plan) string
-	// Without is the layer that is taken away; empty: none.
-	Without battery.Layer
+	// Without are the layers that are taken away.
+	Without []battery.Layer
+	// Stage is what is put there for attacks that need something to get at.
+	Stage Stage
 	// Base, if it is not nil, is a change to what is predicted from as well; see
 	// Before.
 	Base func(*spec.Plan)
@@ -61,13 +63,14 @@ func (c Change) Apply(plan *spec.Plan) (*spec.Plan, error) {
 		}
 		carry(out, c.Probe, args)
 	}
-	if c.Without != "" {
-		remove, ok := removals[c.Without]
+	for _, layer := range c.Without {
+		remove, ok := removals[layer]
 		if !ok {
-			return nil, fmt.Errorf("the layer %s cannot be taken away", c.Without)
+			return nil, fmt.Errorf("the layer %s cannot be taken away", layer)
 		}
 		remove(out)
 	}
+	c.Stage.set(out, c.Without)
 	if c.Remove != nil {
 		c.Remove(out)
 	}
@@ -120,7 +123,8 @@ func mark(filter *specs.LinuxSeccomp) {
 	}
 }
 
-// Ablations are the layers that can be taken away, in the order of a report.
+// Ablations are the layers that are taken away one at a time from under all
+// attacks, in the order of a report.
 func Ablations(plan *spec.Plan) []battery.Layer {
 	var all []battery.Layer
 	for _, layer := range []battery.Layer{
@@ -132,6 +136,16 @@ func Ablations(plan *spec.Plan) []battery.Layer {
 		}
 	}
 	return all
+}
+
+// CanGo says whether layers can be taken away together. Never the user namespace
+// with the capabilities: what attacks would have those of the host then.
+func CanGo(layers []battery.Layer) bool {
+	if slices.Contains(layers, battery.UserNS) &&
+		(slices.Contains(layers, battery.Capabilities) || slices.Contains(layers, battery.BoundingSet)) {
+		return false
+	}
+	return !slices.ContainsFunc(layers, func(l battery.Layer) bool { return removals[l] == nil })
 }
 
 var removals = map[battery.Layer]func(*spec.Plan){
@@ -146,6 +160,13 @@ var removals = map[battery.Layer]func(*spec.Plan){
 	battery.Rlimits:      func(p *spec.Plan) { p.OCI.Process.Rlimits = nil },
 	battery.Sysctls:      func(p *spec.Plan) { p.OCI.Linux.Sysctl, p.Namespaced = nil, nil },
 	battery.Landlock:     func(p *spec.Plan) { p.Landlock = nil },
+	// The filter goes with it: who is without loads it before what it refuses is done.
+	battery.NoNewPrivs:  func(p *spec.Plan) { p.OCI.Process.NoNewPrivileges, p.OCI.Linux.Seccomp = false, nil },
+	battery.BoundingSet: wholeBoundingSet,
+	battery.Namespaces:  hostNetwork,
+	// What these hold away is put there by Stage.
+	battery.DeviceNodes: func(*spec.Plan) {},
+	battery.NoHostFiles: func(*spec.Plan) {},
 }
 
 // allCapabilities gives those that are the user namespace's alone: what the

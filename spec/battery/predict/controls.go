@@ -1,6 +1,7 @@
 package predict
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,12 +21,6 @@ type Control struct {
 // hold attacks that others hold as well; the battery then sees another layer
 // than predicted, and that is a finding too.
 func Controls() []Control {
-	namespace := func(kind specs.LinuxNamespaceType) func(*spec.Plan) {
-		return func(p *spec.Plan) {
-			l := p.OCI.Linux
-			l.Namespaces = slices.DeleteFunc(l.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
-		}
-	}
 	return []Control{
 		{"system call filter", removals[battery.Seccomp]},
 		{"one rule about arguments", wholeCall("socket")},
@@ -35,7 +30,17 @@ func Controls() []Control {
 		{"user namespace", hostUsers},
 		{"no root", asRoot},
 		// In a user namespace of its own a container cannot mount the host's sysfs.
-		{"network namespace", func(p *spec.Plan) { namespace(specs.NetworkNamespace)(p); dropMount(p, "/sys") }},
+		{"network namespace", hostNetwork},
+		// The sysctls of a namespace go with it: they would be the host's.
+		{"IPC namespace", func(p *spec.Plan) {
+			shareNamespace(p, specs.IPCNamespace)
+			dropSysctls(p, "kernel.")
+			dropMount(p, "/dev/mqueue")
+		}},
+		{"UTS namespace", func(p *spec.Plan) { shareNamespace(p, specs.UTSNamespace); p.OCI.Hostname, p.OCI.Domainname = "", "" }},
+		// Nor can it mount a proc of the host's processes.
+		{"pid namespace", func(p *spec.Plan) { shareNamespace(p, specs.PIDNamespace); dropSysctls(p, "vm."); hostProc(p) }},
+		{"cgroup namespace", func(p *spec.Plan) { shareNamespace(p, specs.CgroupNamespace) }},
 		{"masked paths", func(p *spec.Plan) { p.OCI.Linux.MaskedPaths = nil }},
 		{"one masked path", func(p *spec.Plan) { dropPath(&p.OCI.Linux.MaskedPaths, "/proc/interrupts") }},
 		{"read-only paths", func(p *spec.Plan) { p.OCI.Linux.ReadonlyPaths = nil }},
@@ -46,15 +51,11 @@ func Controls() []Control {
 		{"memory", func(p *spec.Plan) { p.OCI.Linux.Resources.Memory = nil; p.Limits.MemoryBytes = 0 }},
 		{"processes", func(p *spec.Plan) { p.OCI.Linux.Resources.Pids = nil; p.Limits.Pids = 0 }},
 		{"processor time", func(p *spec.Plan) { p.OCI.Linux.Resources.CPU = nil }},
-		{"open files", func(p *spec.Plan) { p.OCI.Process.Rlimits = nil }},
+		{"open files", func(p *spec.Plan) { dropRlimit(p, "RLIMIT_NOFILE") }},
+		{"processes of a user", func(p *spec.Plan) { dropRlimit(p, "RLIMIT_NPROC") }},
+		{"sysctls of the namespaces", removals[battery.Sysctls]},
 		{"Landlock", removals[battery.Landlock]},
-		// libcontainer then loads the filter before it gives up its capabilities.
-		{"no new privileges", func(p *spec.Plan) {
-			p.OCI.Process.NoNewPrivileges = false
-			for _, call := range []string{"capget", "capset", "prctl", "setgroups", "setgid", "setuid", "fchown"} {
-				wholeCall(call)(p)
-			}
-		}},
+		{"no new privileges", newPrivileges},
 	}
 }
 
@@ -91,6 +92,24 @@ func dropOption(p *spec.Plan, kind, prefix string) {
 	for i := range p.OCI.Mounts {
 		if m := &p.OCI.Mounts[i]; m.Type == kind && m.Destination != "/dev" {
 			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, prefix) })
+		}
+	}
+}
+
+func dropRlimit(p *spec.Plan, kind string) {
+	p.OCI.Process.Rlimits = slices.DeleteFunc(p.OCI.Process.Rlimits, func(r specs.POSIXRlimit) bool { return r.Type == kind })
+}
+
+func dropSysctls(p *spec.Plan, prefix string) {
+	maps.DeleteFunc(p.Namespaced, func(key, _ string) bool { return strings.HasPrefix(key, prefix) })
+}
+
+// hostProc shows the host's processes, as runc does for a user namespace without
+// a pid namespace.
+func hostProc(p *spec.Plan) {
+	for i := range p.OCI.Mounts {
+		if m := &p.OCI.Mounts[i]; m.Destination == "/proc" {
+			m.Type, m.Source, m.Options = "bind", "/proc", []string{"rbind", "rprivate", "nosuid", "noexec", "nodev"}
 		}
 	}
 }

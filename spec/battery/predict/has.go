@@ -9,8 +9,7 @@ import (
 	"github.com/safe-run/safe-run/spec/battery"
 )
 
-// Without takes layers away that Ablations may name, so that what is behind them
-// is seen.
+// Without takes layers away, so that what is behind them is seen.
 func Without(layers ...battery.Layer) func(*spec.Plan) {
 	return func(p *spec.Plan) {
 		for _, l := range layers {
@@ -51,6 +50,11 @@ func has(p *spec.Plan, layer battery.Layer) bool {
 		return p.OCI.Process.ApparmorProfile != "" || p.OCI.Process.SelinuxLabel != ""
 	case battery.Landlock:
 		return p.Landlock != nil
+	case battery.BoundingSet:
+		c := p.OCI.Process.Capabilities
+		return c == nil || len(c.Bounding) < len(capabilityNames)
+	case battery.DeviceNodes, battery.NoHostFiles:
+		return true
 	case battery.Devices:
 		return len(r.Devices) > 0
 	case battery.Network, battery.Launcher:

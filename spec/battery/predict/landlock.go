@@ -56,6 +56,15 @@ func restricted(key, errno string, values ...string) layer {
 		if !slices.Contains(values, s.host.Restrictions[key]) {
 			return nil
 		}
-		return stop(battery.Sysctls, errno)
+		return stop(battery.HostSysctls, errno)
 	}
+}
+
+// ownAbstract: abstract sockets of others are not connected to (from Landlock's
+// sixth version on, LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET).
+func ownAbstract(s *scene) []battery.Stop {
+	if l := s.plan.Landlock; l == nil || l.ABI < 6 {
+		return nil
+	}
+	return stop(battery.Landlock, "EPERM")
 }

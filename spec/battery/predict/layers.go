@@ -30,17 +30,22 @@ type scene struct {
 // Stops are the layers of a plan that stop an attack, those that the kernel asks
 // first in front, with what each refusal looks like. None: it is let through. Of
 // an attack with several parts the first one's answer is seen; the others must
-// be stopped too, and a layer counts beside the first when it stops them all.
+// be stopped too, and a layer counts beside the first when it stops them all, or
+// when each of the others has another one in its place.
 func Stops(plan *spec.Plan, host spec.Host, id string) []battery.Stop {
 	s := &scene{plan, host}
-	var out []battery.Stop
+	var out, first0 []battery.Stop
+	fewest := 0
 	for i, p := range attacks[id] {
 		stops := s.of(p)
+		if i == 0 || len(stops) < fewest {
+			fewest = len(stops)
+		}
 		switch {
 		case len(stops) == 0:
 			return nil
 		case i == 0:
-			out = stops
+			out, first0 = stops, slices.Clone(stops)
 		default:
 			first := out[0]
 			out = slices.DeleteFunc(out, func(a battery.Stop) bool {
@@ -49,6 +54,11 @@ func Stops(plan *spec.Plan, host spec.Host, id string) []battery.Stop {
 			if j := slices.IndexFunc(stops, func(b battery.Stop) bool { return b.Layer == first.Layer }); j >= 0 {
 				out[0].Errnos = union(out[0].Errnos, stops[j].Errnos)
 			}
+		}
+	}
+	for _, more := range first0 {
+		if len(out) < fewest && !slices.ContainsFunc(out, func(o battery.Stop) bool { return o.Layer == more.Layer }) {
+			out = append(out, more)
 		}
 	}
 	return out
