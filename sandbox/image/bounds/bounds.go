@@ -55,6 +55,13 @@ func Over(flag, format string, args ...any) error {
 	return problem.New(hint, "the image has "+format, args...)
 }
 
+// TooManyLayers is the error of an image that the kernel cannot stack. Docker and
+// Podman stack 125 and 128.
+func TooManyLayers(most int) error {
+	return problem.New("build it with fewer: several commands in one RUN, or a last stage with the result alone (FROM scratch, COPY --from=build / /)",
+		"the image has more than %d layers", most)
+}
+
 // Size shows a number of bytes.
 func Size(n int64) string {
 	switch {

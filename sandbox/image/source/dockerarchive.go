@@ -75,7 +75,7 @@ func (d *dockerArchive) choose(tag, arch string) (*Image, error) {
 	}
 	// Before anything is read for them: one file may be named many times.
 	if len(img.Layers) > d.limits.Layers {
-		return nil, bounds.Over("", "more than %d layers", d.limits.Layers)
+		return nil, bounds.TooManyLayers(d.limits.Layers)
 	}
 	raw, err := readWhole(d, img.Config)
 	if errors.Is(err, fs.ErrNotExist) {

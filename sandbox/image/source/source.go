@@ -140,7 +140,7 @@ func Find(ctx context.Context, ref image.Reference, o Options) (*Image, error) {
 	}
 	if len(found.Layers) > o.Limits.Layers {
 		found.Close()
-		return nil, bounds.Over("", "more than %d layers", o.Limits.Layers)
+		return nil, bounds.TooManyLayers(o.Limits.Layers)
 	}
 	return found, nil
 }

@@ -226,7 +226,7 @@ func readStore(path string, into any) error {
 // openLayers gives the layers as the store has them.
 func (s *podmanStore) openLayers(found *Image, top string, stores []*podmanStore, o Options) error {
 	if len(found.Layers) > o.Limits.Layers {
-		return bounds.Over("", "more than %d layers", o.Limits.Layers)
+		return bounds.TooManyLayers(o.Limits.Layers)
 	}
 	all, err := layersOf(stores)
 	if err != nil {
