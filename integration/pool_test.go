@@ -3,7 +3,9 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,10 +29,14 @@ type pooled struct {
 }
 
 func newPool(t *testing.T, size int, flags ...string) *pooled {
+	return newPoolNamed(t, fmt.Sprintf("test-%d-%s", os.Getpid(), strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))), append([]string{"-n", strconv.Itoa(size)}, flags...)...)
+}
+
+func newPoolNamed(t *testing.T, name string, flags ...string) *pooled {
 	needRoot(t)
 	before := leaks.Take()
-	p := &pooled{t: t, name: fmt.Sprintf("test-%d-%s", os.Getpid(), strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))), said: new(bytes.Buffer), safe: built(t).safeRun}
-	args := append([]string{"pool", "-n", strconv.Itoa(size), "--name", p.name}, flags...)
+	p := &pooled{t: t, name: name, said: new(bytes.Buffer), safe: built(t).safeRun}
+	args := append([]string{"pool", "--name", p.name}, flags...)
 	p.cmd = exec.Command(p.safe, append(args, "dir:"+shellRoot(t), "sh", "-c", "echo default")...)
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -256,7 +262,50 @@ func TestPoolKilled(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 125 || !strings.Contains(errs.String(), "the pool has ended") {
 		t.Errorf("the caller of a pool that was killed: exit %d, %q", code, errs.String())
 	}
-	_ = os.Remove(filepath.Join("/run/safe-run/pools", p.name))
+	socket := filepath.Join("/run/safe-run/pools", p.name)
+	other := newPoolNamed(t, "other-"+p.name, "-n", "1")
+	swept, err := exec.Command(p.safe, "gc").CombinedOutput()
+	if err != nil || !strings.Contains(string(swept), "removed pool "+p.name+"\n") || strings.Contains(string(swept), other.name) {
+		t.Errorf("gc: %v: %s", err, swept)
+	}
+	if _, err := os.Lstat(socket); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("gc leaves %s: %v", socket, err)
+	}
+	if out, _, code := other.run("echo", "there"); out != "there\n" || code != 0 {
+		t.Errorf("the pool that lives, after gc: %q, %d", out, code)
+	}
+}
+
+// Who holds the pipe that a container wrote into does not keep the caller: when
+// the container has ended, nothing more is said in its name.
+func TestPoolOutputHeld(t *testing.T) {
+	p := newPool(t, 1)
+	cmd := p.command("sleep", "14.14213")
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var running []int
+	until(t, func() bool { running = processesWith("14.14213"); return len(running) == 1 })
+	held, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/1", running[0]), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	_ = syscall.Kill(running[0], syscall.SIGKILL)
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		held.Close()
+		<-ended
+		t.Error("the caller waits for who holds the pipe")
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 137 || out.Len() != 0 {
+		t.Errorf("exit %d, output %q", code, out.String())
+	}
 }
 
 // What is refused is told, and what is started in it is held to the same.

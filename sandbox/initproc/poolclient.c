@@ -62,20 +62,6 @@ static int send_all(const void *data, size_t size)
 	return 0;
 }
 
-static int receive_all(void *data, size_t size)
-{
-	for (char *at = data; size > 0;) {
-		ssize_t n = recv(sock, at, size, MSG_WAITALL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		at += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Sends arguments and environment, each ended by a zero byte. */
 static int ask(char **argv)
 {
@@ -131,7 +117,7 @@ static int receive(void)
 	ssize_t n = recvmsg(sock, &message, MSG_CMSG_CLOEXEC);
 	if (n < 0 && errno == EINTR)
 		return 0;
-	if (n <= 0 || receive_all((char *)&frame + n, sizeof(frame) - (size_t)n) != 0)
+	if (n <= 0 || safe_run_read_whole(sock, (char *)&frame + n, sizeof(frame) - (size_t)n) != 0)
 		return -1;
 	if (frame.kind == 'S')
 		streams(&message);
@@ -142,7 +128,7 @@ static int receive(void)
 	if (frame.kind != 'T' || frame.value > MOST_TEXT)
 		return 0;
 	words = malloc(frame.value);
-	if (words == NULL || receive_all(words, frame.value) != 0)
+	if (words == NULL || safe_run_read_whole(sock, words, frame.value) != 0)
 		return -1;
 	words_size = frame.value;
 	return 0;

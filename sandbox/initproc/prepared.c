@@ -26,20 +26,6 @@ struct order {
 #define MOST_ORDER (16U << 20)
 #define MOST_TEXTS (1U << 20)
 
-static int whole(void *data, size_t size)
-{
-	for (char *at = data; size > 0;) {
-		ssize_t n = read(ORDER_FD, at, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		at += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 /* The next text, or NULL. */
 static char *next(char **at, char *end)
 {
@@ -75,10 +61,10 @@ int safe_run_prepared(void)
 {
 	struct order order;
 	fcntl(ORDER_FD, F_SETFD, FD_CLOEXEC);
-	if (whole(&order, sizeof(order)) != 0 || order.size > MOST_ORDER)
+	if (safe_run_read_whole(ORDER_FD, &order, sizeof(order)) != 0 || order.size > MOST_ORDER)
 		return 125;
 	char *data = malloc((size_t)order.size + 1), *end = data + order.size;
-	if (data == NULL || whole(data, order.size) != 0)
+	if (data == NULL || safe_run_read_whole(ORDER_FD, data, order.size) != 0)
 		return 125;
 	char *at = data, *dir = next(&at, end);
 	char **argv = dir ? list(order.args, &at, end) : NULL;

@@ -87,14 +87,11 @@ func (p *pool) listen() (*net.UnixListener, error) {
 	if err := os.MkdirAll(poolsDir, 0o700); err != nil {
 		return nil, asRoot(err)
 	}
-	dir, err := os.Open(poolsDir)
-	if err == nil {
-		defer dir.Close() // and with it the lock
-		err = syscall.Flock(int(dir.Fd()), syscall.LOCK_EX)
-	}
+	dir, err := lockPools()
 	if err != nil {
 		return nil, asRoot(err)
 	}
+	defer dir.Close()
 	path := filepath.Join(poolsDir, p.name)
 	if conn, err := net.Dial("unix", path); err == nil {
 		conn.Close()

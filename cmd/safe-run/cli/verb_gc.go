@@ -16,7 +16,7 @@ import (
 func (a *app) gcVerb() *cobra.Command {
 	return &cobra.Command{
 		Use: "gc", Short: "remove what containers left whose launcher was killed", GroupID: groupManage,
-		Long: "remove what containers left whose launcher was killed: control groups, network, ids and records; " +
+		Long: "remove what containers left whose launcher was killed: control groups, network, ids, records and the sockets of pools; " +
 			"and write down which detached containers are dead. " +
 			"A container does so itself when it ends, whatever ends it; this is for a host that was out of memory or processes just then, or was switched off.",
 		Example: "  safe-run gc",
@@ -28,7 +28,8 @@ func (a *app) gcVerb() *cobra.Command {
 			for _, c := range swept {
 				removed = append(removed, sandbox.Collected{ID: c.ID, Name: c.Name})
 			}
-			err = asRoot(errors.Join(err, serr, verr))
+			pools, perr := sweepPools()
+			err = asRoot(errors.Join(err, serr, verr, perr))
 			if a.format == formatJSON {
 				return errors.Join(err, writeJSON(a.std.Out, orEmpty(removed)))
 			}
@@ -40,6 +41,9 @@ func (a *app) gcVerb() *cobra.Command {
 			}
 			for _, name := range volumes {
 				fmt.Fprintf(a.std.Out, "removed volume %s\n", printable(name))
+			}
+			for _, name := range pools {
+				fmt.Fprintf(a.std.Out, "removed pool %s\n", printable(name))
 			}
 			return err
 		},
