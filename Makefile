@@ -105,15 +105,14 @@ race: ## the race detector, where it can run
 
 bench: build ## time and memory beside libcontainer alone, runc, crun, bwrap, docker and podman; pulling beside skopeo and podman; what a system call costs
 	integration/deps.sh bench
-	go run ./integration/bench
-	go run ./integration/bench/pull
-	go run ./integration/bench/calls
+	@# Each to its end: a promise that is broken fails all of it, and hides nothing.
+	failed=0; for each in bench bench/pull bench/calls; do go run ./integration/$$each || failed=1; done; exit $$failed
 
 bench-shim: ## a container by the shim and by runc's, in turn: time, processor time, memory
 	integration/deps.sh bench test
 	SAFE_RUN_SHIM_BENCH=$(or $(ROUNDS),50) go test -count=1 -v -tags '$(TAGS)' -timeout 30m ./integration/containerd -run 'TestBench$$'
 
-bench-docs: build ## the same with a pause before each run and the cost curve, written to docs/performance.md, .json and .svg
+bench-docs: build ## the first of them with a pause before each run and the cost curve, written to docs/performance.md, .json and .svg, also where a promise is broken; six minutes
 	integration/deps.sh bench test
 	go run ./integration/bench -pause 50ms -curve -docs docs
 

@@ -18,17 +18,13 @@ import (
 // costs are what does not depend on the machine's noise, measured once: system
 // calls and peak memory, process by process.
 func (w *world) costs() []*result.Cost {
-	runc := w.runc
-	if runc == "" {
-		runc = "runc"
-	}
 	var all []*result.Cost
 	for _, c := range []struct {
 		name string
 		args []string
 	}{
 		{own, []string{w.safeRun, "dir:" + w.root, "/true"}},
-		{runcTheir, []string{runc, "run", "--bundle", w.docker, "bench-calls"}},
+		{runcTheir, []string{w.runc, "run", "--bundle", w.docker, "bench-calls"}},
 	} {
 		calls, err := w.systemCalls(c.args)
 		if err != nil {

@@ -7,18 +7,22 @@
 //
 //	go run ./integration/bench [-rounds N] [-scenes REGEXP] [-pause 0s] [-curve] [-json FILE] [-docs DIR]
 //
-// It exits with 1 when a promise is broken.
+// It exits with 1 when a promise is broken, after everything has been measured and
+// written.
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/safe-run/safe-run/integration/bench/result"
@@ -59,34 +63,22 @@ func bench(o options) (err error) {
 	if again, err := privately(); again {
 		return err
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	w, err := newWorld(dir)
+	if w != nil {
+		defer func() { err = errors.Join(err, w.close()) }()
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.close()) }()
 	run := &result.Run{Date: time.Now().UTC(), Rounds: o.rounds, Machine: w.machine()}
-	for _, make := range w.scenes(o) {
-		if !o.scenes.MatchString(make.name) {
-			continue
-		}
-		s, err := make.measure(o)
-		if err != nil {
-			return fmt.Errorf("%s: %w", make.name, err)
-		}
-		s.Judge()
-		s.Table(os.Stdout)
-		run.Scenes = append(run.Scenes, s)
-	}
-	if o.scenes.MatchString("costs") {
-		run.Costs = w.costs()
-		run.TableOfCosts(os.Stdout)
-	}
-	if run.Specs, err = w.specs(); err != nil {
+	if err := w.run(ctx, o, run); err != nil {
 		return err
 	}
 	if err := o.write(run, dir); err != nil {
@@ -96,6 +88,30 @@ func bench(o options) (err error) {
 		return fmt.Errorf("promises are broken:\n  %s", strings.Join(broken, "\n  "))
 	}
 	return nil
+}
+
+// run measures all scenes that were asked for. A scene that fails is told of, and
+// the others go on.
+func (w *world) run(ctx context.Context, o options, run *result.Run) (err error) {
+	for _, one := range w.scenes(o) {
+		if !o.scenes.MatchString(one.name) {
+			continue
+		}
+		s := one.measure(ctx, o)
+		if ctx.Err() != nil {
+			return errors.New("interrupted: nothing is written")
+		}
+		s.Judge()
+		s.Table(os.Stdout)
+		run.Scenes = append(run.Scenes, s)
+	}
+	if o.scenes.MatchString("costs") {
+		w.counted = append(w.counted, w.costs()...)
+	}
+	run.Costs = w.counted
+	run.TableOfCosts(os.Stdout)
+	run.Specs, err = w.specs()
+	return err
 }
 
 // write keeps what was found. Command lines in docs are as they would be anywhere.

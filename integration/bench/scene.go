@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -27,6 +28,7 @@ type contestant struct {
 // scene is a scene about to be measured.
 type scene struct {
 	name, title string
+	note        string // for the page: what there is to know
 	contestants []contestant
 	targets     []*result.Target
 	rounds      int // at most; 0: as many as asked for
@@ -34,12 +36,12 @@ type scene struct {
 	blocks bool
 }
 
-// measure has all contestants take turns.
-func (s scene) measure(o options) (*result.Scene, error) {
-	out := &result.Scene{Name: s.name, Title: s.title, Targets: s.targets}
+// measure has all contestants take turns. One who fails is out, with the reason.
+func (s scene) measure(ctx context.Context, o options) *result.Scene {
+	out := &result.Scene{Name: s.name, Title: s.title, Note: s.note, Targets: s.targets}
 	for _, c := range s.contestants {
 		r := &result.Contestant{Name: c.name, What: c.what, Ran: c.args, Without: c.without}
-		if r.Without == "" && !s.blocks {
+		if r.Without == "" && !s.blocks && ctx.Err() == nil {
 			// The first time fills caches, and shows whether it works at all.
 			if _, err := c.once(nil); err != nil {
 				r.Without = firstLine(err)
@@ -52,21 +54,29 @@ func (s scene) measure(o options) (*result.Scene, error) {
 		rounds = min(rounds, s.rounds)
 	}
 	for turn := range rounds * len(s.contestants) {
-		round, i := turn/len(s.contestants), turn%len(s.contestants)
-		n := (i + round) % len(s.contestants)
-		if s.blocks {
-			n = turn / rounds
+		n := s.turn(turn, rounds)
+		r := out.Contestants[n]
+		if r.Without != "" || ctx.Err() != nil {
+			continue
 		}
-		if r := out.Contestants[n]; r.Without == "" {
-			time.Sleep(o.pause)
-			seconds, err := s.contestants[n].once(r)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", r.Name, err)
-			}
-			r.Seconds = append(r.Seconds, seconds)
+		time.Sleep(o.pause)
+		seconds, err := s.contestants[n].once(r)
+		if err != nil {
+			r.Seconds, r.Without = nil, firstLine(err)
+			continue
 		}
+		r.Seconds = append(r.Seconds, seconds)
 	}
-	return out, nil
+	return out
+}
+
+// turn says whose turn it is: in each round everybody once, in another order.
+func (s scene) turn(turn, rounds int) int {
+	if s.blocks {
+		return turn / rounds
+	}
+	round, i := turn/len(s.contestants), turn%len(s.contestants)
+	return (i + round) % len(s.contestants)
 }
 
 // once measures one run.

@@ -31,24 +31,35 @@ type world struct {
 	bare    string // libcontainer alone
 	runc    string // of the libcontainer in go.mod; empty where it cannot be built
 
+	plain  string // the bundle of docker without a user namespace
+	nouser string // the plan without a user namespace
+
+	counted []*result.Cost
+
 	engine *engine // a dockerd of its own; nil where there is none
 	podman []string
 	closes []func() error
 }
 
 func newWorld(dir string) (*world, error) {
-	w := &world{dir: dir, root: filepath.Join(dir, "rootfs"), plan: filepath.Join(dir, "plan"), docker: filepath.Join(dir, "docker"), bare: filepath.Join(dir, "bare")}
+	w := &world{dir: dir, bare: filepath.Join(dir, "bare")}
+	for to, name := range map[*string]string{&w.root: "rootfs", &w.plan: "plan", &w.docker: "docker", &w.nouser: "nouser", &w.plain: "plain"} {
+		*to = filepath.Join(dir, name)
+	}
 	var err error
 	if w.safeRun, err = filepath.Abs("bin/safe-run"); err != nil {
 		return nil, err
 	}
 	for _, step := range []func() error{w.makeRoot, w.makeBundles, w.makeImage, w.buildBare} {
 		if err := step(); err != nil {
-			return nil, err
+			return w, err
 		}
 	}
 	if w.runc, err = newestRunc(); err != nil {
 		fmt.Fprintln(os.Stderr, "not measured: runc of the same libcontainer:", err)
+	}
+	if w.runc == "" {
+		w.runc = "runc"
 	}
 	w.startDocker()
 	w.loadPodman()
@@ -56,7 +67,7 @@ func newWorld(dir string) (*world, error) {
 }
 
 func (w *world) close() error {
-	var err error
+	err := w.uncovered()
 	for i := len(w.closes) - 1; i >= 0; i-- {
 		err = errors.Join(err, w.closes[i]())
 	}
@@ -91,10 +102,21 @@ func (w *world) makeRoot() error {
 	return nil
 }
 
-// makeBundles writes the plan that safe-run would use as OCI bundles: as it is,
-// and with Docker's filter in the place of its own.
+// makeBundles writes the plans that safe-run would use as OCI bundles, with a user
+// namespace and without: as they are, and with Docker's filter in the place of
+// their own.
 func (w *world) makeBundles() error {
-	plan, err := exec.Command(w.safeRun, "spec", "dir:"+w.root, "/true").Output()
+	if err := w.bundle(w.plan, w.docker); err != nil {
+		return err
+	}
+	if err := w.hideUsers(); err != nil {
+		return err
+	}
+	return errors.Join(w.bundle(w.nouser, w.plain, acceptNoUser...), w.showUsers())
+}
+
+func (w *world) bundle(own, other string, flags ...string) error {
+	plan, err := exec.Command(w.safeRun, append(append([]string{"spec"}, flags...), "dir:"+w.root, "/true")...).Output()
 	if err != nil {
 		return fmt.Errorf("safe-run spec: %w", err)
 	}
@@ -103,27 +125,27 @@ func (w *world) makeBundles() error {
 		return err
 	}
 	oci.Linux.CgroupsPath = "" // a group for each, by its name
-	plan, err = json.Marshal(oci)
-	if err != nil {
-		return err
-	}
-	oci.Linux.Seccomp = dockerfilter.Filter()
-	other, err := json.Marshal(oci)
-	if err != nil {
-		return err
-	}
-	for bundle, config := range map[string][]byte{w.plan: plan, w.docker: other} {
-		if err := errors.Join(os.MkdirAll(bundle, 0o755), os.WriteFile(filepath.Join(bundle, "config.json"), config, 0o644)); err != nil {
+	for _, bundle := range []string{own, other} {
+		if bundle == other {
+			oci.Linux.Seccomp = dockerfilter.Filter()
+		}
+		config, err := json.Marshal(oci)
+		if err == nil {
+			err = errors.Join(os.MkdirAll(bundle, 0o755), os.WriteFile(filepath.Join(bundle, "config.json"), config, 0o644))
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// specs are the two configurations, for who wants to know what was run.
+// specs are the configurations, for who wants to know what was run.
 func (w *world) specs() (map[string]json.RawMessage, error) {
 	all := map[string]json.RawMessage{}
-	for name, bundle := range map[string]string{"safe-run's plan": w.plan, "with Docker's filter": w.docker} {
+	for name, bundle := range map[string]string{
+		"safe-run's plan": w.plan, "with Docker's filter": w.docker, "without a user namespace": w.nouser, "without a user namespace, with Docker's filter": w.plain,
+	} {
 		data, err := os.ReadFile(filepath.Join(bundle, "config.json"))
 		if err != nil {
 			return nil, err
@@ -138,13 +160,9 @@ func (w *world) makeImage() error {
 	if err := os.Setenv("SAFE_RUN_STORE", filepath.Join(w.dir, "store")); err != nil {
 		return err
 	}
-	files := imagetest.Files{}
-	for name := range programs {
-		binary, err := os.ReadFile(filepath.Join(w.root, name))
-		if err != nil {
-			return err
-		}
-		files[name] = imagetest.File{Mode: 0o755, Content: string(binary)}
+	files, err := w.programFiles()
+	if err != nil {
+		return err
 	}
 	layers := []imagetest.Files{files}
 	for n := range 4 {
@@ -153,6 +171,19 @@ func (w *world) makeImage() error {
 	layout := filepath.Join(w.dir, "layout")
 	w.image = "oci:" + layout
 	return imagetest.New(spec.ImageConfig{}, layers...).Layout(layout, "")
+}
+
+// programFiles are the programs as the files of a layer.
+func (w *world) programFiles() (imagetest.Files, error) {
+	files := imagetest.Files{}
+	for name := range programs {
+		binary, err := os.ReadFile(filepath.Join(w.root, name))
+		if err != nil {
+			return nil, err
+		}
+		files[name] = imagetest.File{Mode: 0o755, Content: string(binary)}
+	}
+	return files, nil
 }
 
 func (w *world) buildBare() error {
@@ -199,7 +230,7 @@ func (w *world) machine() result.Machine {
 		m.Model, _, _ = strings.Cut(model, "\n")
 	}
 	for name, args := range map[string][]string{
-		"safe-run": {w.safeRun, "--version"}, "runc (same libcontainer)": {w.runc, "--version"}, "runc": {"runc", "--version"}, "crun": {"crun", "--version"},
+		"safe-run": {w.safeRun, "--version"}, "runc, measured": {w.runc, "--version"}, "crun": {"crun", "--version"},
 		"bwrap": {"bwrap", "--version"}, "docker": {"dockerd", "--version"}, "podman": {"podman", "--version"},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).Output(); err == nil {

@@ -29,6 +29,8 @@ type Target struct {
 	Of   string  `json:"of"`
 	To   string  `json:"to,omitempty"`
 	Most float64 `json:"most"`
+	// Why is why it is not kept, for when it is not.
+	Why string `json:"-"`
 	// Got is what was measured; nil where one of the two was not.
 	Got *Ratio `json:"got,omitempty"`
 }
@@ -40,6 +42,7 @@ func (t Target) Kept() bool { return t.Got != nil && t.Got.Value <= t.Most }
 type Scene struct {
 	Name        string        `json:"name"`
 	Title       string        `json:"title"`
+	Note        string        `json:"note,omitempty"`
 	Contestants []*Contestant `json:"contestants"`
 	Targets     []*Target     `json:"targets"`
 }
@@ -144,6 +147,14 @@ func (s *Scene) Table(w io.Writer) {
 	}
 }
 
+// compared is what the figures are of.
+const compared = "All of safe-run's runs have its full hardening: user namespace, filter, Landlock, control groups with limits. runc, crun and libcontainer alone get the plan " +
+	"that safe-run compiles, as an OCI bundle, so that namespaces, mounts, limits and masks are the same; what safe-run does beside that (the root's own layer and idmapped mount, sysctls of the " +
+	"container's namespaces, Landlock, the warden) they do not. \"Docker's filter\" is the bundle with Docker's default filter in the place of the plan's. Docker and Podman run with their defaults, " +
+	"an image of one layer and no network; dockerd runs already, with a place of its own. crun runs where the version 2 part of hybrid control groups is not mounted, which it refuses. bwrap makes namespaces and mounts alone. " +
+	"The bench has a mount namespace of its own for all of them. Peak memory is the largest resident set of the command and of what it waited for. " +
+	"Each command line, and the OCI configurations, are in performance.json.\n\n"
+
 // Markdown writes everything for docs.
 func (r *Run) Markdown(w io.Writer) {
 	fmt.Fprintf(w, "Measured on %s: Linux %s, %d processors (%s), %s; %d rounds, in each of which every contestant runs once, in another order. Medians, with the 95th percentile; ratios of medians with the interval that holds 95 of 100 of them when the measurements are drawn again.\n\n",
@@ -154,8 +165,13 @@ func (r *Run) Markdown(w io.Writer) {
 			fmt.Fprintf(w, "| %s: %s |\n", s.Name, t.row())
 		}
 	}
+	r.markdownOfBroken(w)
 	for _, s := range r.Scenes {
-		fmt.Fprintf(w, "\n## %s\n\n| | median | p95 | peak memory | |\n|---|---|---|---|---|\n", s.Title)
+		note := ""
+		if s.Note != "" {
+			note = s.Note + "\n\n"
+		}
+		fmt.Fprintf(w, "\n## %s\n\n%s| | median | p95 | peak memory | |\n|---|---|---|---|---|\n", s.Title, note)
 		for _, c := range s.Contestants {
 			if c.Without != "" {
 				fmt.Fprintf(w, "| %s | not measured | | | %s |\n", c.Name, c.Without)
@@ -169,10 +185,34 @@ func (r *Run) Markdown(w io.Writer) {
 		}
 	}
 	r.markdownOfCosts(w)
-	fmt.Fprintf(w, "\n## What was compared\n\nEach command line, and the OCI configurations, are in performance.json.\n\n")
+	fmt.Fprintf(w, "\n## What was compared\n\n"+compared)
 	for _, name := range sortedKeys(r.Machine.Versions) {
 		fmt.Fprintf(w, "- %s: %s\n", name, r.Machine.Versions[name])
 	}
+}
+
+// markdownOfBroken says of each promise that is broken what is known of it.
+func (r *Run) markdownOfBroken(w io.Writer) {
+	fmt.Fprint(w, "\n## What falls short, and why\n\n")
+	if len(r.Broken()) == 0 {
+		fmt.Fprintln(w, "All promises are kept.")
+	}
+	for _, s := range r.Scenes {
+		for _, t := range s.Targets {
+			if !t.Kept() {
+				fmt.Fprintf(w, "- %s: %s\n", s.Name, strings.TrimSpace(t.text()+". "+t.reason()))
+			}
+		}
+	}
+}
+
+// reason is why a promise is broken; an interval around the bound says that it may
+// not be.
+func (t *Target) reason() string {
+	if t.Got != nil && t.Got.Low <= t.Most {
+		return strings.TrimSpace("The interval holds the bound: another run may keep it. " + t.Why)
+	}
+	return t.Why
 }
 
 // row is the target's line of the table, without its ends.

@@ -39,7 +39,7 @@ func example() *Run {
 	s := &Scene{Name: "dir", Title: "true & nothing else", Contestants: []*Contestant{
 		{Name: "safe-run", Seconds: []float64{0.02, 0.02, 0.03}, Peak: 20 << 20},
 		{Name: "runc", Seconds: []float64{0.04, 0.04, 0.05}}, {Name: "gone", Without: "not installed"},
-	}, Targets: []*Target{{Of: "safe-run", To: "runc", Most: 0.6}, {Of: "safe-run", To: "gone", Most: 1}, {Of: "safe-run", Most: 0.01}}}
+	}, Targets: []*Target{{Of: "safe-run", To: "runc", Most: 0.6}, {Of: "safe-run", To: "gone", Most: 1}, {Of: "safe-run", Most: 0.01, Why: "it has to start."}}, Note: "a note"}
 	s.Judge()
 	run.Scenes = []*Scene{s}
 	return run
@@ -69,7 +69,7 @@ func TestWritten(t *testing.T) {
 			t.Errorf("the table has no %q:\n%s", words, table.String())
 		}
 	}
-	for _, words := range []string{"2026-11-22", "0.50 (", "| kept", "**broken**", "- runc: 1.5.2"} {
+	for _, words := range []string{"2026-11-22", "0.50 (", "| kept", "**broken**", "\na note\n", "## What falls short, and why\n\n- dir: safe-run to gone", "BROKEN. it has to start.", "- runc: 1.5.2"} {
 		if !strings.Contains(markdown.String(), words) {
 			t.Errorf("the page has no %q:\n%s", words, markdown.String())
 		}
@@ -80,5 +80,37 @@ func TestWritten(t *testing.T) {
 		} else if err != nil {
 			t.Fatalf("the plot is no XML: %v", err)
 		}
+	}
+}
+
+// TestJudged: the verdict on a promise goes by the median, and the page says when
+// its interval leaves it open.
+func TestJudged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		of, to []float64
+		most   float64
+		kept   bool
+		open   bool
+	}{
+		"at the bound":    {[]float64{1, 1, 1}, []float64{2, 2, 2}, 0.5, true, true},
+		"above":           {[]float64{1.02, 1.02, 1.02}, []float64{2, 2, 2}, 0.5, false, false},
+		"above, and wide": {[]float64{0.9, 1.02, 1.1}, []float64{2, 2, 2}, 0.5, false, true},
+		"one slow run":    {[]float64{1, 1, 9}, []float64{2, 2, 2}, 0.5, true, true},
+	} {
+		s := &Scene{Contestants: []*Contestant{{Name: "a", Seconds: tt.of}, {Name: "b", Seconds: tt.to}}, Targets: []*Target{{Of: "a", To: "b", Most: tt.most}}}
+		s.Judge()
+		target := s.Targets[0]
+		if open := strings.Contains(target.reason(), "holds the bound"); target.Kept() != tt.kept || open != tt.open {
+			t.Errorf("%s: kept %t, open %t: %+v", name, target.Kept(), open, target.Got)
+		}
+	}
+}
+
+// TestNothingBroken: a page without broken promises says so.
+func TestNothingBroken(t *testing.T) {
+	var page bytes.Buffer
+	(&Run{}).Markdown(&page)
+	if !strings.Contains(page.String(), "All promises are kept.") {
+		t.Error(page.String())
 	}
 }
