@@ -27,9 +27,9 @@ func explain(err error, format string, args ...any) error {
 	case errors.Is(err, unix.EROFS):
 		hint = "mount -o remount,rw /proc/sys"
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT):
-		hint = "this kernel lacks a part: modprobe -a bridge veth nf_tables nft_ct nft_nat nft_masq nft_reject_inet nft_fib_inet"
+		hint = "this kernel lacks a part: modprobe -a bridge veth nf_tables nft_ct nft_nat nft_masq nft_reject_inet nft_fib_inet nft_limit nft_log nfnetlink_log nf_conntrack_netlink"
 	case errors.Is(err, unix.ENOENT):
-		hint = "this kernel may lack a part of nf_tables: modprobe -a nf_tables nft_ct nft_nat nft_masq nft_reject_inet nft_fib_inet"
+		hint = "this kernel may lack a part of nf_tables: modprobe -a nf_tables nft_ct nft_nat nft_masq nft_reject_inet nft_fib_inet nft_limit nft_log nfnetlink_log nf_conntrack_netlink"
 	case errors.Is(err, unix.EEXIST), errors.Is(err, unix.EBUSY):
 		hint = "see what has the name or address: ip -d link; nft list ruleset"
 	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):

@@ -48,7 +48,8 @@ type Machine struct {
 	// place of those of the one before; without it they are removed.
 	Keep string
 	// Again is told why an emulated machine is to be started a second time: its
-	// kernel died of an exception in itself, which may as well be the emulation's.
+	// kernel died of an exception in itself, or it went off and its kernel had not
+	// said so, which may as well be the emulation's.
 	// All that Line got is void when it agrees. Without Again no machine is started
 	// twice.
 	Again func(why string) bool
@@ -85,7 +86,7 @@ type Failure struct {
 	// Kept the directory with its files, where it is kept.
 	Console, Command, Kept string
 
-	oops bool // an emulated kernel died of an exception in itself
+	oops bool // an emulated kernel died of an exception in itself, or without a word
 }
 
 // Error implements error.
@@ -202,11 +203,16 @@ func (m Machine) start(ctx context.Context, line []string, p parts) (Outcome, er
 	case ctx.Err() != nil:
 		return out, ctx.Err()
 	case err == nil:
-		err = errors.New("it went off before its command had ended")
+		err = errOff
 	}
 	failure := &Failure{Why: err.Error() + firstLine(said.Bytes()), Console: tail(p.console, 60), Command: quoted(line)}
+	// A processor that cannot deliver an exception any more is reset, which
+	// -no-reboot makes the end of qemu: the kernel has said nothing.
+	if errors.Is(err, errOff) && !rebootLine.MatchString(failure.Console) {
+		failure.oops = out.Accel == "tcg"
+	}
 	if m := panicLine.FindStringSubmatch(failure.Console); m != nil {
-		failure.Why = "its kernel panicked: " + m[1]
+		failure.Why, failure.oops = "its kernel panicked: "+m[1], false
 	}
 	if m := oopsLine.FindStringSubmatch(tail(p.console, 200)); m != nil {
 		failure.Why = "its kernel died: " + m[1]
@@ -215,11 +221,16 @@ func (m Machine) start(ctx context.Context, line []string, p parts) (Outcome, er
 	return out, failure
 }
 
+var errOff = errors.New("it went off before its command had ended")
+
 // panicLine is what the kernel's panic begins with (kernel/panic.c), and oopsLine
 // what tells of an exception in the kernel itself (arch/x86/kernel/dumpstack.c).
 var (
 	panicLine = regexp.MustCompile(`Kernel panic - not syncing: ([^\r\n]*)`)
-	oopsLine  = regexp.MustCompile(`(Oops: [^\r\n]*|(?:int3|double fault|stack segment|invalid opcode): [0-9a-f]{4} \[#1\][^\r\n]*)`)
+	// rebootLine is what the kernel says before it switches off of its own will
+	// (kernel/reboot.c).
+	rebootLine = regexp.MustCompile(`reboot: \w+`)
+	oopsLine   = regexp.MustCompile(`(Oops: [^\r\n]*|(?:int3|double fault|stack segment|invalid opcode): [0-9a-f]{4} \[#1\][^\r\n]*)`)
 )
 
 func firstLine(said []byte) string {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,10 @@ case $kernel-$(cat "$here/fate") in
 6.12*-dies) die ;;
 6.12*-once) echo >"$here/fate"; die ;;
 6.12*-through) echo >"$here/fate"; wrong web; die ;;
-6.12*-off) exit 0 ;;
+6.12*-off) echo '[ 1.0] reboot: Power down' >>"$console"; exit 0 ;;
+6.12*-vanishes) echo >"$here/fate"; exit 0 ;;
+6.12*-panics) echo '[ 1.0] Kernel panic - not syncing: sysrq triggered crash' >>"$console"; exit 0 ;;
+6.12*-refuses) echo "qemu-system-x86_64: cannot set up guest memory" >&2; exit 1 ;;
 esac
 report web
 echo end 0
@@ -44,6 +48,19 @@ echo end 0
 // verifyFake runs verify --vm on two kernels with two profiles, in machines that
 // are a script.
 func verifyFake(t *testing.T, fate string) (reports []battery.Report, said string, err error) {
+	t.Helper()
+	fakeMachines(t, fate)
+	text, said, err := verifyTwo()
+	var all struct{ Reports []battery.Report }
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatalf("%v\n%s%s", err, text, said)
+	}
+	return all.Reports, said, err
+}
+
+// fakeMachines makes two kernels that are empty, and what is started with them a
+// script, which it gives.
+func fakeMachines(t *testing.T, fate string) (qemu string) {
 	t.Helper()
 	if runtime.GOARCH != "amd64" {
 		t.Skip("NOT CHECKED: machines are for amd64")
@@ -66,17 +83,18 @@ func verifyFake(t *testing.T, fate string) (reports []battery.Report, said strin
 			t.Fatal(err)
 		}
 	}
+	return filepath.Join(bin, "qemu-system-x86_64")
+}
+
+// verifyTwo attacks two profiles on both kernels.
+func verifyTwo() (text []byte, said string, err error) {
 	var out, errs bytes.Buffer
 	a := &app{std: IO{Out: &out, Err: &errs}, name: Name}
 	err = a.verifyVM(context.Background(), "verify", verifyOptions{
 		vm: true, kernels: []string{"6.1.", "6.12"}, profiles: []string{"default", "web"}, format: "json",
 	})
 	a.report(err)
-	var all struct{ Reports []battery.Report }
-	if err := json.Unmarshal(out.Bytes(), &all); err != nil {
-		t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
-	}
-	return all.Reports, errs.String(), err
+	return out.Bytes(), errs.String(), err
 }
 
 // TestMatrix: a matrix has a report of each profile on each kernel, whatever
@@ -90,6 +108,9 @@ func TestMatrix(t *testing.T) {
 		{"well", "", nil},
 		{"once", "", []string{"NOTE: Linux 6.12.0-fake: its kernel died: Oops: double fault", "started once more"}},
 		{"dies", "its kernel died: Oops: double fault", []string{"NOTE: ", "safe-run: Linux 6.12.0-fake: the machine failed: its kernel died", "  [ 1.1] Kernel panic", "hint: its console and its disk are in "}},
+		{"vanishes", "", []string{"NOTE: Linux 6.12.0-fake: it went off before its command had ended", "started once more"}},
+		{"panics", "its kernel panicked: sysrq triggered crash", []string{"safe-run: Linux 6.12.0-fake: the machine failed: its kernel panicked", "  [ 1.0] Kernel panic", "hint: its console and its disk are in "}},
+		{"refuses", "exit status 1: qemu-system-x86_64: cannot set up guest memory", []string{"hint: its console and its disk are in "}},
 		{"off", "it went off before its command had ended", []string{"hint: its console and its disk are in "}},
 	} {
 		t.Run(test.fate, func(t *testing.T) {
@@ -116,7 +137,7 @@ func TestMatrix(t *testing.T) {
 					t.Errorf("nothing of %q in\n%s", words, said)
 				}
 			}
-			if strings.Contains(said, "NOTE") != (test.fate == "once" || test.fate == "dies") {
+			if strings.Contains(said, "NOTE") != slices.Contains([]string{"once", "dies", "vanishes"}, test.fate) {
 				t.Errorf("a machine was started a second time, or not: %s", said)
 			}
 		})
@@ -132,5 +153,24 @@ func TestMatrixKeepsFailures(t *testing.T) {
 	}
 	if last := reports[3].Results; len(last) != 1 || last[0].Wrong != "it got through" {
 		t.Errorf("the report of what got through is lost: %+v", reports[3])
+	}
+}
+
+// TestNoMachine: what a machine takes and is not there is a line and a hint, and no
+// report says that anything was attacked.
+func TestNoMachine(t *testing.T) {
+	qemu := fakeMachines(t, "well")
+	if err := os.Remove(qemu); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", filepath.Dir(qemu))
+	text, said, err := verifyTwo()
+	if err == nil || len(text) > 0 || !strings.Contains(said, "machines need qemu") || !strings.Contains(said, "hint: apt-get install qemu-system-x86") {
+		t.Errorf("without qemu: %v: %s%s", err, text, said)
+	}
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	text, said, err = verifyTwo()
+	if err == nil || len(text) > 0 || !strings.Contains(said, "hint: make vm-kernels") {
+		t.Errorf("without a kernel: %v: %s%s", err, text, said)
 	}
 }
