@@ -6,6 +6,7 @@
 package initproc
 
 /*
+#cgo LDFLAGS: -Wl,--wrap=mmap
 #include "early.h"
 */
 import "C"
