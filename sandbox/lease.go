@@ -224,6 +224,8 @@ const (
 	wardenDismissed = 1
 	wardenSettles   = 2
 	wardenTidies    = 3
+
+	wardenTidiesAndSettles = 4
 )
 
 // dismissWarden tells the warden that there is nothing to collect. What the

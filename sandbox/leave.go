@@ -21,14 +21,14 @@ import (
 // them; so somebody else has to have them open.
 
 // canLeave says whether Close may leave the rest to the warden. It may not where
-// somebody could notice that it is still there: what is mounted from the host,
-// networks, and volumes.
+// somebody could notice that it is still there: what is mounted from the host, and
+// volumes.
 func (c *Cmd) canLeave() bool {
 	bound := func(m specs.Mount) bool {
 		return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
 	}
 	return c.Hasty && c.Driver != "systemd" && !c.Plan.Lifecycle.Prepared &&
-		c.Plan.Network.Mode == spec.NetworkNone && len(c.Plan.Volumes) == 0 &&
+		len(c.Plan.Volumes) == 0 &&
 		has(c.Plan.OCI, specs.PIDNamespace) && !slices.ContainsFunc(c.Plan.OCI.Mounts, bound)
 }
 
@@ -46,7 +46,11 @@ func (c *Cmd) holdNamespaces() {
 	if !c.canLeave() {
 		return
 	}
-	for _, name := range []string{"mnt", "ipc", "net"} {
+	names := []string{"mnt", "ipc"}
+	if c.Plan.Network.Mode == spec.NetworkNone {
+		names = append(names, "net") // its interface would stay with it; see network.Leave
+	}
+	for _, name := range names {
 		c.hold(fmt.Sprintf("/proc/%d/ns/%s", c.container.Pid(), name))
 	}
 }
@@ -103,7 +107,11 @@ func has(oci *specs.Spec, kind specs.LinuxNamespaceType) bool {
 func (l *Lease) word() []byte {
 	switch {
 	case l.orders != nil:
-		return append(binary.NativeEndian.AppendUint32([]byte{wardenTidies}, uint32(len(l.orders))), l.orders...)
+		kind := byte(wardenTidies)
+		if l.rest.Idle {
+			kind = wardenTidiesAndSettles
+		}
+		return append(binary.NativeEndian.AppendUint32([]byte{kind}, uint32(len(l.orders))), l.orders...)
 	case l.rest.Idle:
 		return []byte{wardenSettles}
 	}

@@ -44,8 +44,8 @@ static int fallen_idle(const char *root)
  * us, because read(2) takes none: that may take as long as a launch. The end of
  * the file says that the launcher was killed: the function returns, Go starts, and
  * main collects the sandbox. It starts as well when the byte says that the shared
- * network has fallen idle, and it still is a while later. The third kind of byte
- * comes with what the launcher has left to remove.
+ * network has fallen idle, and it still is a while later. Two more kinds of
+ * byte come with what the launcher has left to remove: 4 is 3 and 2.
  */
 void safe_run_warden(const char *root, const char *id)
 {
@@ -59,11 +59,10 @@ void safe_run_warden(const char *root, const char *id)
 	do {
 		n = read(STDIN_FILENO, &byte, 1);
 	} while (n < 0 && errno == EINTR);
-	if (n == 1 && byte == 3) {
-		if (safe_run_tidy(id) == 0)
-			_exit(0);
-	} else if (n == 1) {
-		safe_run_settles = byte == 2 && root != NULL && fallen_idle(root);
+	if (n == 1 && byte >= 3 && safe_run_tidy(id) != 0)
+		return;
+	if (n == 1) {
+		safe_run_settles = (byte == 2 || byte == 4) && root != NULL && fallen_idle(root);
 		if (!safe_run_settles)
 			_exit(0);
 	}
