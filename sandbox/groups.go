@@ -18,6 +18,9 @@ type groups struct {
 // startGroups begins to make them, where libcontainer's way to show them to the
 // container can be spared (rootfs.GroupsAhead). The record has their path by then.
 func (c *Cmd) startGroups() {
+	if c.Driver == "systemd" || c.Kernel || !ownUsers(c.Plan.OCI) {
+		runc.Prime() // init will be moved
+	}
 	if c.Driver == "systemd" || !ownUsers(c.Plan.OCI) {
 		return
 	}
@@ -52,6 +55,9 @@ func (c *Cmd) groupsAhead(cfg *runc.Config, dir string) error {
 			at[g.Name] = g.Path
 		}
 		return rootfs.ShowGroups(dir, at)
+	}
+	if !c.Kernel { // which looks for the container in the unified hierarchy
+		cfg.Groups = c.groups.made
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func BeginLater(root string) *Readiness { return &Readiness{root: root} }
 
 func (r *Readiness) begin(id string) {
 	slim.Hurry()
-	runc.Prime()
+	runc.PrimeLaunch()
 	r.done = make(chan struct{})
 	go func() {
 		defer close(r.done)

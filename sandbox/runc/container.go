@@ -52,6 +52,9 @@ type Config struct {
 	Landlock *spec.Landlock
 	// Systemd selects the systemd cgroup driver.
 	Systemd bool
+	// Groups are those that MakeGroups made, when init is to be forked in them. The
+	// calling thread goes into them and comes back.
+	Groups []Group
 	// Before is called on the same thread just before the container's init is
 	// started; it may be nil.
 	Before func() error
@@ -113,7 +116,9 @@ func Create(cfg Config) (*Container, error) {
 			return nil, errors.Join(err, ignoreMissing(container.Destroy()))
 		}
 	}
-	if err := container.Start(process); err != nil {
+	inside := bear(container, cfg.OCI.Linux.CgroupsPath, cfg.Groups)
+	err = container.Start(process)
+	if err := errors.Join(err, inside.leave()); err != nil {
 		return nil, errors.Join(execError(err, cfg.OCI.Process.Args), ignoreMissing(container.Destroy()))
 	}
 	c := &Container{container: container, process: process, cgroup: cgroup}

@@ -20,14 +20,28 @@ import (
 // thread has mounts of its own: through a directory of theirs it would not
 // recognise that a file is missing (cgroups, openFile).
 func Prime() {
-	if file, err := cgroups.OpenFile("/sys/fs/cgroup", "cgroup.procs", os.O_RDONLY); err == nil {
-		file.Close()
-	}
+	openGroups()
 	go func() {
 		if procs := ownProcs(); procs != "" {
 			_ = os.WriteFile(procs, []byte("0"), 0) // 0 is the writer itself
 		}
 	}()
+}
+
+// PrimeLaunch is Prime for what makes a container. On version 1 its init is forked
+// in its groups, and nobody is moved; see born.
+func PrimeLaunch() {
+	if cgroups.IsCgroup2UnifiedMode() {
+		Prime()
+		return
+	}
+	openGroups()
+}
+
+func openGroups() {
+	if file, err := cgroups.OpenFile("/sys/fs/cgroup", "cgroup.procs", os.O_RDONLY); err == nil {
+		file.Close()
+	}
 }
 
 // ownProcs is the cgroup.procs of this process's own group; empty when it

@@ -1,0 +1,158 @@
+package runc
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"unsafe"
+
+	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/runc/libcontainer"
+	"golang.org/x/sys/unix"
+)
+
+// born is the manager of control groups of version 1 whose container's init is
+// forked in them, by a thread that has gone into them before, instead of being moved
+// there.
+//
+// Moving a process takes the kernel's cgroup_threadgroup_rwsem for writing, whose
+// first writer waits for an RCU grace period; a thread that moves itself takes
+// nothing of the kind (cgroup_procs_write_start). libcontainer knows no such way, but
+// asks all that it wants of its groups of an interface, and this one answers that the
+// process is there, when it is.
+//
+// The unified hierarchy beside version 1 is left alone: single threads cannot be
+// moved in it, and it has no controllers.
+type born struct {
+	cgroups.Manager
+	path   string // of all groups, below the hierarchies
+	groups []Group
+	back   []int // the tasks files of the thread's own groups, while it is away
+}
+
+// bear lets container's init be forked in groups, at path, by the calling thread,
+// which must be locked to its goroutine; leave must follow. Where it cannot be,
+// libcontainer moves it as ever.
+func bear(container *libcontainer.Container, path string, groups []Group) *born {
+	b := &born{path: filepath.Clean(path), groups: groups}
+	field := reflect.ValueOf(container).Elem().FieldByName("cgroupManager")
+	if len(groups) == 0 || !field.IsValid() || field.Type() != reflect.TypeFor[cgroups.Manager]() {
+		return b
+	}
+	manager := (*cgroups.Manager)(unsafe.Pointer(field.UnsafeAddr())) //nolint:gosec // its type is the one that was asked for
+	if *manager == nil || !fillCpuset(groups) || !b.enter() {
+		return b
+	}
+	b.Manager = *manager
+	*manager = b
+	return b
+}
+
+// hierarchy is a group's hierarchy as /proc/PID/cgroup names it.
+func (g Group) hierarchy() string {
+	name, _, _ := strings.Cut(g.Name, ",")
+	if name == "systemd" {
+		return cgroups.CgroupNamePrefix + name
+	}
+	return name
+}
+
+// enter moves the thread, and says whether it is in all groups; it is in its own
+// otherwise.
+func (b *born) enter() bool {
+	own, err := cgroups.ParseCgroupFile("/proc/thread-self/cgroup")
+	if err != nil {
+		return false
+	}
+	for _, g := range b.groups {
+		at, known := own[g.hierarchy()]
+		if !known {
+			b.leave()
+			return false
+		}
+		root := strings.TrimSuffix(g.Path, b.path)
+		fd, err := unix.Open(filepath.Join(root, at, "tasks"), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			b.back = append(b.back, fd)
+			err = moveSelf(filepath.Join(g.Path, "tasks"))
+		}
+		if err != nil {
+			b.leave()
+			return false
+		}
+	}
+	return true
+}
+
+// moveSelf moves the calling thread; 0 is the writer itself.
+func moveSelf(tasks string) error {
+	fd, err := unix.Open(tasks, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	_, err = unix.Write(fd, []byte("0"))
+	return err
+}
+
+// leave moves the thread back to where it was; again, it does nothing.
+func (b *born) leave() error {
+	var failed error
+	for _, fd := range b.back {
+		if _, err := unix.Write(fd, []byte("0")); err != nil {
+			failed = fmt.Errorf("go back to the launcher's control groups: %w", err)
+		}
+		unix.Close(fd)
+	}
+	b.back = nil
+	return failed
+}
+
+// Apply sees that a process is in the groups, and moves it otherwise.
+func (b *born) Apply(pid int) error {
+	in, err := cgroups.ParseCgroupFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	for _, g := range b.groups {
+		if err != nil || in[g.hierarchy()] != b.path {
+			return b.Manager.Apply(pid)
+		}
+	}
+	return nil
+}
+
+// Set sets the limits, which are not for the thread.
+func (b *born) Set(r *cgroups.Resources) error {
+	if err := b.leave(); err != nil {
+		return err
+	}
+	return b.Manager.Set(r)
+}
+
+// GetPaths leaves out the unified hierarchy, for those who join as well.
+func (b *born) GetPaths() map[string]string {
+	paths := b.Manager.GetPaths()
+	delete(paths, "")
+	return paths
+}
+
+// fillCpuset gives the cpuset its processors and memory, those of the one above:
+// nobody gets into one that has none. It says whether it has them now.
+func fillCpuset(groups []Group) bool {
+	for _, g := range groups {
+		for part := range strings.SplitSeq(g.Name, ",") {
+			if part == "cpuset" && (copyDown(g.Path, "cpuset.cpus") != nil || copyDown(g.Path, "cpuset.mems") != nil) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func copyDown(group, name string) error {
+	above, err := os.ReadFile(filepath.Join(filepath.Dir(group), name))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(group, name), above, 0)
+}
