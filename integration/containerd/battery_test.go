@@ -103,21 +103,38 @@ func held(t *testing.T, r battery.Report) {
 	}
 }
 
-// TestBatteryOfPods: the same in a container of a pod, with the network and the
-// files that pods have.
+// TestBatteryOfPods: the same in containers of pods, with the network and the files
+// that pods have; with hostUsers: false in the profile as it is.
 func TestBatteryOfPods(t *testing.T) {
 	p := newPods(t)
 	dir := attacking(t)
-	sandbox := p.sandbox("attacked")
-	pod, err := p.begin(t, "refuse", sandbox)
+	for runtime, profile := range map[string]string{"refuse": filepath.Join(p.dir, "etc", "webby.yaml"), "named": "default"} {
+		t.Run(runtime, func(t *testing.T) {
+			t.Parallel()
+			p.attacked(t, runtime, profile, dir+"/safe-run-probe")
+		})
+	}
+}
+
+// attacked judges a container of a pod.
+func (p *pods) attacked(t *testing.T, runtime, profile, program string) {
+	sandbox := p.sandbox("attacked-" + runtime)
+	users := &cri.UserNamespace{Mode: cri.NamespaceMode_NODE}
+	if runtime == "named" {
+		ids := []*cri.IDMapping{{HostId: 1 << 20, ContainerId: 0, Length: 65536}}
+		users = &cri.UserNamespace{Mode: cri.NamespaceMode_POD, Uids: ids, Gids: ids}
+	}
+	sandbox.Linux.SecurityContext.NamespaceOptions.UsernsOptions = users
+	pod, err := p.begin(t, runtime, sandbox)
 	must(t, err)
 	b := verify.Battery{Table: battery.Probes(), Predict: predict.Stops, Exceptions: map[string]string{}}
 	made := func(name string, args ...string) (string, *spec.Plan, spec.Host) {
 		c := p.container(name, append([]string{predict.ProbePath, "run"}, args...)...)
-		c.Mounts = []*cri.Mount{{HostPath: dir + "/safe-run-probe", ContainerPath: predict.ProbePath, Readonly: true}}
+		c.Linux.SecurityContext.NamespaceOptions.UsernsOptions = users
+		c.Mounts = []*cri.Mount{{HostPath: program, ContainerPath: predict.ProbePath, Readonly: true}}
 		answer, err := p.CreateContainer(p.ctx, &cri.CreateContainerRequest{PodSandboxId: pod, Config: c, SandboxConfig: sandbox})
 		must(t, err)
-		plan, host, allowed := p.plan(answer.ContainerId)
+		plan, host, allowed := p.plan(answer.ContainerId, profile)
 		for _, e := range allowed {
 			b.Exceptions[e.Probe] = e.Why
 		}
@@ -136,12 +153,12 @@ func TestBatteryOfPods(t *testing.T) {
 	held(t, *b.Judge(unlogged(t, string(text)), plan, host))
 }
 
-// plan is what the shim makes of a container of webby.
-func (p *pods) plan(id string) (*spec.Plan, spec.Host, []profiles.Exception) {
+// plan is what the shim makes of a container of a profile.
+func (p *pods) plan(id, name string) (*spec.Plan, spec.Host, []profiles.Exception) {
 	p.t.Helper()
 	oci := &specs.Spec{}
 	must(p.t, json.Unmarshal([]byte(p.must("container", "info", "--spec", id)), oci))
-	profile, err := policies.Here.ForBundle("", filepath.Join(p.dir, "etc", "webby.yaml"))
+	profile, err := policies.Here.ForBundle("", name)
 	must(p.t, err)
 	joined, err := runc.JoinsHost(oci)
 	must(p.t, err)

@@ -268,19 +268,18 @@ func TestPodUserNamespace(t *testing.T) {
 		ids := []*cri.IDMapping{{HostId: 1 << 20, ContainerId: 0, Length: 65536}}
 		sandbox.Linux.SecurityContext.NamespaceOptions.UsernsOptions = &cri.UserNamespace{Mode: cri.NamespaceMode_POD, Uids: ids, Gids: ids}
 		pod, err := p.begin(t, runtime, sandbox)
-		if err != nil && strings.Contains(err.Error(), "error setting rlimit") {
-			// The user namespace that containerd makes belongs to the pod's root,
-			// not to the host's: whose limits may be lowered is up to CAP_SYS_RESOURCE
-			// then (check_prlimit_permission in the kernel's kernel/sys.c).
-			t.Skip("NOT CHECKED: pods with hostUsers: false under a profile with limits: they need CAP_SYS_RESOURCE, which is not here: ", err)
-		}
 		must(t, err)
 		container := p.container("c", "/bin/sleep", "1000")
 		container.Linux.SecurityContext.NamespaceOptions.UsernsOptions = sandbox.Linux.SecurityContext.NamespaceOptions.UsernsOptions
 		id, err := p.add(pod, sandbox, container)
 		must(t, err)
-		if out, _ := p.inside(t, id, "cat /proc/self/uid_map; echo x > /dev/stdout"); !regexp.MustCompile(`0 +1048576 +65536`).MatchString(out) || !strings.Contains(out, "x\n") {
+		out, _ := p.inside(t, id, "cat /proc/self/uid_map; echo x > /dev/stdout; grep -hE 'core|open files' /proc/self/limits /proc/1/limits")
+		if !regexp.MustCompile(`0 +1048576 +65536`).MatchString(out) || !strings.Contains(out, "x\n") {
 			t.Errorf("%s, inside: %s", runtime, out)
+		}
+		// Where CAP_SYS_RESOURCE is missing each lowers its own.
+		if limits := regexp.MustCompile(`(?m)^Max core file size +0 +0 .*\nMax open files +1024 +4096 `).FindAllString(out, -1); len(limits) != 2 && runtime == "named" {
+			t.Errorf("limits of the first process and of one that joins: %s", out)
 		}
 	}
 }

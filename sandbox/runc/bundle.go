@@ -103,6 +103,7 @@ func (b Bundles) Create(id string, oci *specs.Spec, o BundleOptions) (*Bundle, e
 	if err := underLandlock(config, o.Landlock); err != nil {
 		return nil, err
 	}
+	filtered(config)
 	container, err := libcontainer.Create(b.Root, id, config)
 	if err != nil {
 		return nil, err

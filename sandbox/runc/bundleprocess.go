@@ -67,17 +67,20 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 	if err := b.streams(started, o); err != nil {
 		return nil, err
 	}
+	if err := ownLimits(&config, process); err != nil {
+		return nil, err
+	}
 	filter := remembering(&config, FiltersDir)
 	defer filter.close()
 	if process.PidfdSocket, err = filter.ready(); err != nil { // whose place it takes
 		return nil, err
 	}
-	children.begin()
+	starts := children.begin(b.joins(o))
 	err = b.container.Start(process)
 	if err == nil {
 		started.pid, err = process.Pid()
 	}
-	children.end(started.pid)
+	children.end(starts, started.pid)
 	closeChildEnds(process, o)
 	if err != nil {
 		started.closePipes()
@@ -89,6 +92,19 @@ func (b *Bundle) Launch(p *specs.Process, o ProcessOptions) (*BundleProcess, err
 		return nil, err
 	}
 	return started, nil
+}
+
+// joins names the pid namespace that a process joins; empty where it is the first
+// one, or that of this process.
+func (b *Bundle) joins(o ProcessOptions) string {
+	if o.Init || !b.hasOwnPids() {
+		return ""
+	}
+	state, err := b.container.State()
+	if err != nil {
+		return ""
+	}
+	return pidNamespace(state.InitProcessPid)
 }
 
 // sendPidfd sends a pidfd of a process that was started to who asked for one, as

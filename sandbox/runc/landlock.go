@@ -29,9 +29,14 @@ func underLandlock(config *configs.Config, rules *spec.Landlock) error {
 	}
 	config.Labels = append(config.Labels, landlockLabel+string(data))
 	if config.Seccomp == nil {
-		config.Seccomp = &configs.Seccomp{DefaultAction: configs.Allow, Architectures: everyWay()}
+		config.Seccomp = allowsAll()
 	}
 	return nil
+}
+
+// allowsAll is a filter that refuses nothing.
+func allowsAll() *configs.Seccomp {
+	return &configs.Seccomp{DefaultAction: configs.Allow, Architectures: everyWay()}
 }
 
 // withoutLandlock says what can be done when init could not put itself under its
@@ -41,7 +46,7 @@ func withoutLandlock(err error, m *memory) error {
 		return err
 	}
 	return problem.New("to go without, accept landlock in the profile, or in shim.yaml or oci.yaml: accept: [{name: landlock, why: ...}]",
-		"the kernel did not take the rules for Landlock: %w", err)
+		"the kernel did not take the rules for Landlock, or a limit: %w", err)
 }
 
 // everyWay are the architectures whose calls this machine takes.

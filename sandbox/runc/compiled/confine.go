@@ -11,24 +11,24 @@ import (
 	"encoding/json"
 	"os"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/safe-run/safe-run/sandbox/runc/landlock"
-	"github.com/safe-run/safe-run/spec"
 )
 
 // confining is what this process puts itself under when it makes its filter.
 var confining struct {
-	rules spec.Landlock
-	fifo  int
+	Confinement
+	fifo int
 }
 
 // confineBy makes this process, libcontainer's init, put itself under rules when
 // libcontainer makes its filter: every mount is there then, the user is the
 // container's, and what follows on the same thread is a fifo and execve(2).
 func confineBy(rules []byte) error {
-	if err := json.Unmarshal(rules, &confining.rules); err != nil {
+	if err := json.Unmarshal(rules, &confining.Confinement); err != nil {
 		return err
 	}
 	confining.fifo = -1 // who joins has none
@@ -47,8 +47,15 @@ func safe_run_confine() C.int {
 	// The fifo is the host's, and opened once more. Standard streams may be files
 	// of the host's as well, which programs open again as /dev/stdout.
 	opened := append(procs(), confining.fifo, 0, 1, 2)
-	if landlock.Restrict(&confining.rules, opened...) != nil {
+	if confining.Landlock != nil && landlock.Restrict(confining.Landlock, opened...) != nil {
 		return -1
+	}
+	for _, l := range confining.Limits {
+		// By package syscall, which then forgets the limit of files that it would
+		// restore when it executes the program.
+		if syscall.Setrlimit(l.Type, &syscall.Rlimit{Cur: l.Soft, Max: l.Hard}) != nil {
+			return -1
+		}
 	}
 	return 0
 }

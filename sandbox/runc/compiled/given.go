@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/safe-run/safe-run/spec"
 )
 
 // PidfdSocket is the environment variable that names the descriptor which
@@ -14,6 +16,19 @@ const (
 	PidfdSocket = "_LIBCONTAINER_PIDFD_SOCK"
 	fifo        = "_LIBCONTAINER_FIFOFD"
 )
+
+// Confinement is what a process puts itself under just before its program, as it
+// is written where the rules for Landlock are.
+type Confinement struct {
+	*spec.Landlock
+	Limits []Limit `json:"limits,omitempty"`
+}
+
+// Limit is a limit of a process (setrlimit(2)), none of which is raised.
+type Limit struct {
+	Type       int
+	Soft, Hard uint64
+}
 
 // The leave to go on that a process gets which has joined: with what is for Take,
 // or without.
