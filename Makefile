@@ -59,10 +59,16 @@ test-root: deps build ## only the tests on the real kernel
 	{ go test -json -count=1 -tags '$(TAGS)' ./integration/leaks ./sandbox/... || $(ENDED); \
 	  go test -json -count=1 -tags '$(TAGS)' -timeout 20m ./integration || $(ENDED); } | $(REPORT)
 
-test-vm: build ## in emulated machines: the battery on two kernels of Debian's, and a part of the suite on cgroup version 2
-	integration/deps.sh vm
+test-vm: build ## in emulated machines: the battery on two kernels of Debian's, and on cgroup version 2 a part of the suite and the shim under containerd
+	integration/deps.sh vm test
 	integration/vm/kernels.sh || echo 'NOT CHECKED: machines with kernels that are not here and could not be fetched'
 	{ SAFE_RUN_TEST_VM=$(MACHINES) go test -json -count=1 -tags '$(TAGS)' -timeout 60m -p 1 ./sandbox/vm ./integration/machine || $(ENDED); } | go run ./integration/report
+
+.PHONY: test-vm-shim
+test-vm-shim: build ## of test-vm, the tests of the shim under containerd 2.4.2 and Debian's, on cgroup version 2, with AppArmor
+	integration/deps.sh vm test
+	integration/vm/kernels.sh || echo 'NOT CHECKED: machines with kernels that are not here and could not be fetched'
+	{ SAFE_RUN_TEST_VM=1 go test -json -count=1 -tags '$(TAGS)' -timeout 60m ./integration/machine -run TestShim || $(ENDED); } | go run ./integration/report
 
 test-vm-debian: build ## in emulated Debian 12 machines, without systemd and with it: all of the suite; takes half an hour
 	integration/deps.sh vm

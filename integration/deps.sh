@@ -9,7 +9,7 @@ bench=(bubblewrap crun docker-registry hyperfine podman runc skopeo strace umoci
 conformance=(attr bats busybox-static gawk gcc iproute2 jq mmdebstrap procps)
 kubernetes=(etcd-server openssl)
 vagrant=(vagrant)
-vm=(busybox-static e2fsprogs lz4 mmdebstrap qemu-system-x86 xz-utils zstd)
+vm=(apparmor busybox-static e2fsprogs lz4 mmdebstrap qemu-system-x86 xz-utils zstd)
 
 wanted=()
 for group in "$@"; do

@@ -24,6 +24,7 @@ const buildTags = "netgo osusergo seccomp containers_image_openpgp exclude_graph
 var (
 	shimBin string // the program that is tested
 	tools   string // where containerd and ctr are
+	given   string // where all three are, if there is no compiler
 )
 
 func TestMain(m *testing.M) {
@@ -37,6 +38,10 @@ func suite(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(scratch)
+	if given = os.Getenv("SAFE_RUN_BIN"); given != "" {
+		shimBin, tools = filepath.Join(given, "containerd-shim-saferun-v2"), given
+		return m.Run()
+	}
 	shimBin = filepath.Join(scratch, "containerd-shim-saferun-v2")
 	build := exec.Command("go", "build", "-trimpath", "-tags", buildTags, "-ldflags", `-s -w -extldflags "-static"`, "-o", shimBin, "../../cmd/containerd-shim-saferun-v2")
 	build.Env = append(os.Environ(), "CGO_ENABLED=1")
@@ -69,6 +74,9 @@ const buildTime = 5 * time.Minute
 
 // built builds containerd when it is not there.
 var built = sync.OnceValues(func() ([]byte, error) {
+	if given != "" {
+		return nil, nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), buildTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "./build.sh", tools)

@@ -23,7 +23,11 @@ func armor(t *testing.T, bin string) (compiled string) {
 	if err != nil {
 		t.Skip("NOT CHECKED: the exported AppArmor profile under a kernel: apparmor_parser is not installed")
 	}
-	text, compiled := filepath.Join(scratch, "apparmor"), filepath.Join(scratch, "apparmor.bin")
+	dir, err := os.MkdirTemp(scratch, "apparmor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, compiled := filepath.Join(dir, "apparmor"), filepath.Join(dir, "apparmor.bin")
 	export := exec.Command(filepath.Join(bin, "safe-run"), "export", "apparmor", "--profile", "default", "--name", "machine", "--force", "--output", text)
 	if out, err := export.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", export.Args, err, out)

@@ -18,6 +18,7 @@ import (
 // than predicted.
 func TestBattery(t *testing.T) {
 	old, recent := need(t)
+	t.Parallel()
 	bin, err := programs()
 	if err != nil {
 		t.Fatal(err)

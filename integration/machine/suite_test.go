@@ -1,11 +1,6 @@
 package machine
 
-import (
-	"context"
-	"strings"
-	"testing"
-	"time"
-)
+import "testing"
 
 // chosen are the tests of package integration that say most about a kernel: what
 // a container sees, how its limits and its end come about, and what is left.
@@ -21,6 +16,7 @@ const few = "^(TestLimits|TestCauses|TestPause)$"
 // the battery without any layer, and the exported profile for AppArmor.
 func TestSuite(t *testing.T) {
 	kernel, _ := need(t)
+	t.Parallel()
 	m := machine(t, kernel)
 	withShell(m)
 	lend(t, m, "/usr/bin/ip", "ip")
@@ -33,34 +29,7 @@ func TestSuite(t *testing.T) {
 		delete(m.Files, armorFile)
 		least--
 	}
-	m.Args = []string{"/usr/bin/busybox", "sh", "-c", "/bin/inside -test.v -test.timeout=30m -test.run=^TestInside; one=$?; " +
-		"/bin/suite -test.v -test.timeout=60m -test.run='" + tests + "' && exit $one"}
-	m.Env = []string{"SAFE_RUN_BIN=/bin", inside + "=1"}
-	passed := 0
-	again := m.Again
-	var failed []string
-	m.Again = func(why string) bool { passed = 0; return len(failed) == 0 && again(why) }
-	m.Line = func(line string) {
-		switch {
-		case strings.HasPrefix(line, "--- PASS"):
-			passed++
-		case strings.HasPrefix(line, "--- FAIL"):
-			failed = append(failed, line)
-		case strings.Contains(line, withoutLayers):
-			t.Log(strings.TrimSpace(line))
-		}
-	}
-	out, err := m.Run(context.Background())
-	if err != nil || out.Code != 0 || passed < least {
-		t.Log(strings.Join(out.Lines, "\n"))
-	}
-	for _, line := range failed {
-		t.Error(line) // also of a machine that died later: it is no machine that fails a test
-	}
-	told(t, out, err)
-	if out.Code != 0 || passed < least {
-		t.Errorf("exit code %d, %d tests passed, want %d", out.Code, passed, least)
-	}
-	t.Logf("Linux %s: %d tests passed; the suite began after %s, all took %s", kernel.Release, passed,
-		out.Boot.Round(time.Millisecond), out.Took.Round(time.Second))
+	listChosen(t, tests)
+	runTests(t, m, "/bin/inside -test.v -test.timeout=30m -test.run=^TestInside; one=$?; "+
+		"/bin/suite -test.v -test.timeout=60m -test.run='"+tests+"' && exit $one", least, withoutLayers)
 }
