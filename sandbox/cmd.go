@@ -137,6 +137,9 @@ func (c *Cmd) reserve(context.Context) error {
 
 // create assembles the root and creates the container on the thread.
 func (c *Cmd) create(context.Context) error {
+	runc.Warm()
+	root := c.assembling()
+	defer root() // whatever fails meanwhile, nobody is at it any more
 	oci, err := c.listen(c.Plan.OCI)
 	if err != nil {
 		return err
@@ -169,11 +172,11 @@ func (c *Cmd) create(context.Context) error {
 		}
 		cfg.Stdin, cfg.Stdout, cfg.Stderr = c.io.child[0], c.io.child[1], c.io.child[2]
 	}
+	if cfg.Rootfs, err = root(); err != nil {
+		return err
+	}
 	err = c.Lease.thread.Do(func() (err error) {
 		dir := c.Lease.store.RootfsDir(c.Lease.ID)
-		if cfg.Rootfs, err = rootfs.Assemble(c.Plan.Rootfs, dir, c.Lease.ids); err != nil {
-			return err
-		}
 		if ownUsers(cfg.OCI) {
 			if cfg.OCI, err = rootfs.MountAhead(cfg.OCI, cfg.Rootfs, dir, c.Lease.IDs); err != nil {
 				return err
@@ -196,6 +199,23 @@ func (c *Cmd) create(context.Context) error {
 		c.terminal, err = ReceiveFile(console)
 	}
 	return err
+}
+
+// assembling begins to put the root together on the thread, beside what else is
+// made, and gives what waits for it.
+func (c *Cmd) assembling() (root func() (path string, err error)) {
+	var path string
+	done := make(chan error, 1)
+	go func() {
+		done <- c.Lease.thread.Do(func() (err error) {
+			path, err = rootfs.Assemble(c.Plan.Rootfs, c.Lease.store.RootfsDir(c.Lease.ID), c.Lease.ids)
+			return err
+		})
+	}()
+	return sync.OnceValues(func() (string, error) {
+		err := <-done
+		return path, err
+	})
 }
 
 // connect makes the standard streams, and the way to tell a program.
