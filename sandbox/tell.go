@@ -26,7 +26,11 @@ func (c *Cmd) noteExecuted() {
 	if !c.Executed() {
 		return
 	}
-	_ = c.Lease.store.Update(c.Lease.ID, func(rec *state.Record) { rec.Executed = time.Now().UTC() })
+	select {
+	case <-c.ended: // nobody will read it, and Close waits for this
+	default:
+		_ = c.Lease.store.Update(c.Lease.ID, func(rec *state.Record) { rec.Executed = time.Now().UTC() })
+	}
 	if c.Begun != nil {
 		c.Begun()
 	}

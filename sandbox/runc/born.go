@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/opencontainers/cgroups"
+	"github.com/opencontainers/cgroups/manager"
 	"github.com/opencontainers/runc/libcontainer"
 	"golang.org/x/sys/unix"
 )
@@ -37,17 +38,37 @@ type born struct {
 // libcontainer moves it as ever.
 func bear(container *libcontainer.Container, path string, groups []Group) *born {
 	b := &born{path: filepath.Clean(path), groups: groups}
-	field := reflect.ValueOf(container).Elem().FieldByName("cgroupManager")
-	if len(groups) == 0 || !field.IsValid() || field.Type() != reflect.TypeFor[cgroups.Manager]() {
+	field := managerField(container)
+	if len(groups) == 0 || field == nil || *field == nil || !fillCpuset(groups) || !b.enter() {
 		return b
 	}
-	manager := (*cgroups.Manager)(unsafe.Pointer(field.UnsafeAddr())) //nolint:gosec // its type is the one that was asked for
-	if *manager == nil || !fillCpuset(groups) || !b.enter() {
-		return b
-	}
-	b.Manager = *manager
-	*manager = b
+	b.Manager = *field
+	*field = b
 	return b
+}
+
+// managerField is where libcontainer keeps a container's manager; nil when that is
+// elsewhere.
+func managerField(container *libcontainer.Container) *cgroups.Manager {
+	field := reflect.ValueOf(container).Elem().FieldByName("cgroupManager")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[cgroups.Manager]() {
+		return nil
+	}
+	return (*cgroups.Manager)(unsafe.Pointer(field.UnsafeAddr())) //nolint:gosec // its type is the one that was asked for
+}
+
+// managerOf is the manager of a container's control groups: its own, because
+// another one has to look for all hierarchies anew.
+func managerOf(container *libcontainer.Container) (cgroups.Manager, error) {
+	if own := managerField(container); own != nil && *own != nil {
+		return *own, nil
+	}
+	config := container.Config()
+	another, err := manager.New(config.Cgroups)
+	if err != nil {
+		return nil, fmt.Errorf("cgroup: %w", err)
+	}
+	return another, nil
 }
 
 // hierarchy is a group's hierarchy as /proc/PID/cgroup names it.

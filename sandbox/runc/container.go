@@ -17,7 +17,6 @@ import (
 	"github.com/opencontainers/cgroups"
 	// Without this import libcontainer refuses every device rule.
 	_ "github.com/opencontainers/cgroups/devices"
-	"github.com/opencontainers/cgroups/manager"
 	"github.com/opencontainers/runc/libcontainer"
 	"github.com/opencontainers/runc/libcontainer/configs"
 	"github.com/opencontainers/runc/libcontainer/specconv"
@@ -97,10 +96,6 @@ func Create(cfg Config) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	cgroup, err := manager.New(config.Cgroups)
-	if err != nil {
-		return nil, fmt.Errorf("cgroup: %w", err)
-	}
 	container, err := libcontainer.Create(cfg.State, cfg.ID, config)
 	if err != nil {
 		return nil, fmt.Errorf("create: %w", err)
@@ -117,6 +112,10 @@ func Create(cfg Config) (*Container, error) {
 		}
 	}
 	inside := bear(container, cfg.OCI.Linux.CgroupsPath, cfg.Groups)
+	cgroup, err := managerOf(container)
+	if err != nil {
+		return nil, errors.Join(err, inside.leave(), ignoreMissing(container.Destroy()))
+	}
 	err = container.Start(process)
 	if err := errors.Join(err, inside.leave()); err != nil {
 		return nil, errors.Join(execError(err, cfg.OCI.Process.Args), ignoreMissing(container.Destroy()))
