@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/safe-run/safe-run/spec"
+	"github.com/safe-run/safe-run/spec/plainjson"
 	"github.com/safe-run/safe-run/spec/problem"
 )
 
@@ -50,7 +50,7 @@ func TrustHash(t spec.Trust) (string, error) {
 		}
 		basis.Files = append(basis.Files, stamp)
 	}
-	b, err := json.Marshal(basis)
+	b, err := plainjson.Marshal(basis)
 	if err != nil {
 		return "", fmt.Errorf("hash the policy: %w", err)
 	}
