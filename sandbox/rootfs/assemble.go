@@ -63,7 +63,7 @@ func cover(plan spec.Rootfs, image *stack, dir string, ids spec.IDRange) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer closeBeside(root)
 	return skeleton(plan, filepath.Join(dir, "top"), root, ids)
 }
 

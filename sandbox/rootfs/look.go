@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func (s *stack) look(dir string) (*os.Root, error) {
 			return nil, err
 		}
 		// The mount lives on in the root that is opened of it.
-		defer mount.Close()
+		defer closeBeside(mount)
 		return openImage(mount)
 	}
 	at := filepath.Join(dir, "look")
@@ -46,6 +47,11 @@ func (s *stack) look(dir string) (*os.Root, error) {
 	}
 	return root, nil
 }
+
+// closeBeside closes a mount that is attached nowhere, or the last file of one, and
+// does not wait: the kernel gives it up after a grace period of RCU
+// (namespace_unlock in fs/namespace.c), which on a busy host is milliseconds.
+func closeBeside(c io.Closer) { go c.Close() }
 
 func openImage(dir *os.File) (*os.Root, error) {
 	root, err := os.OpenRoot(procPath(dir))
