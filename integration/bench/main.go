@@ -5,7 +5,7 @@
 //
 // Run it from the top of the repository as root after make build:
 //
-//	go run ./integration/bench [-rounds N] [-scenes REGEXP] [-pause 0s] [-curve] [-json FILE] [-docs DIR]
+//	go run ./integration/bench [-rounds N] [-scenes REGEXP] [-pause 0s] [-most 45s] [-curve] [-json FILE] [-docs DIR]
 //
 // It exits with 1 when a promise is broken, after everything has been measured and
 // written.
@@ -32,6 +32,7 @@ import (
 type options struct {
 	rounds     int
 	pause      time.Duration
+	most       time.Duration // for a scene
 	scenes     *regexp.Regexp
 	curve      bool
 	json, docs string
@@ -42,6 +43,7 @@ func main() {
 	only := flag.String("scenes", "", "measure the scenes whose names match")
 	flag.IntVar(&o.rounds, "rounds", 40, "how often each contestant runs")
 	flag.DurationVar(&o.pause, "pause", 0, "wait before each run: commands that come alone pay what others pay back to back only once")
+	flag.DurationVar(&o.most, "most", 45*time.Second, "begin no further round of a scene after so long, and five were run")
 	flag.BoolVar(&o.curve, "curve", false, "also with 100, 500 and 1,000 containers running; takes minutes")
 	flag.StringVar(&o.json, "json", "", "write everything to this file")
 	flag.StringVar(&o.docs, "docs", "", "write performance.md, .json and .svg into this directory")

@@ -36,6 +36,9 @@ type scene struct {
 	blocks bool
 }
 
+// fewest rounds are run however long they take.
+const fewest = 5
+
 // measure has all contestants take turns. One who fails is out, with the reason.
 func (s scene) measure(ctx context.Context, o options) *result.Scene {
 	out := &result.Scene{Name: s.name, Title: s.title, Note: s.note, Targets: s.targets}
@@ -53,10 +56,23 @@ func (s scene) measure(ctx context.Context, o options) *result.Scene {
 	if s.rounds > 0 {
 		rounds = min(rounds, s.rounds)
 	}
+	began := time.Now()
 	for turn := range rounds * len(s.contestants) {
 		n := s.turn(turn, rounds)
 		r := out.Contestants[n]
-		if r.Without != "" || ctx.Err() != nil {
+		if s.blocks && len(r.Seconds) == 0 {
+			began = time.Now() // of this block
+		}
+		// Who has begun a round ends it, so that all have run as often.
+		round, first := turn/len(s.contestants), turn%len(s.contestants) == 0
+		if s.blocks {
+			round, first = len(r.Seconds), true
+		}
+		late := first && round >= fewest && time.Since(began) > o.most
+		if late && !s.blocks {
+			break
+		}
+		if late || r.Without != "" || ctx.Err() != nil {
 			continue
 		}
 		time.Sleep(o.pause)

@@ -157,7 +157,7 @@ const compared = "All of safe-run's runs have its full hardening: user namespace
 
 // Markdown writes everything for docs.
 func (r *Run) Markdown(w io.Writer) {
-	fmt.Fprintf(w, "Measured on %s: Linux %s, %d processors (%s), %s; %d rounds, in each of which every contestant runs once, in another order. Medians, with the 95th percentile; ratios of medians with the interval that holds 95 of 100 of them when the measurements are drawn again.\n\n",
+	fmt.Fprintf(w, "Measured on %s: Linux %s, %d processors (%s), %s; up to %d rounds a scene, in each of which every contestant runs once, in another order. Medians, with the 95th percentile; ratios of medians with the interval that holds 95 of 100 of them when the measurements are drawn again.\n\n",
 		r.Date.Format("2006-01-02"), r.Machine.Kernel, r.Machine.Processors, r.Machine.Model, r.Machine.Cgroup, r.Rounds)
 	fmt.Fprintln(w, "| promise | at most | measured | |\n|---|---|---|---|")
 	for _, s := range r.Scenes {
