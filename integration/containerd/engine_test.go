@@ -40,6 +40,7 @@ func suite(m *testing.M) int {
 	defer os.RemoveAll(scratch)
 	if given = os.Getenv("SAFE_RUN_BIN"); given != "" {
 		shimBin, tools = filepath.Join(given, "containerd-shim-saferun-v2"), given
+		patience *= 4
 		return m.Run()
 	}
 	shimBin = filepath.Join(scratch, "containerd-shim-saferun-v2")
@@ -197,8 +198,9 @@ func (e *engine) nothingLeft() {
 	}
 }
 
-// patience bounds every wait; machines that run tests are slow.
-const patience = 30 * time.Second
+// patience bounds every wait; machines that run tests are slow, and emulated ones
+// beside others are slower.
+var patience = 30 * time.Second
 
 // shims are the processes of the tested program, of this containerd.
 func (e *engine) shims() []int {
