@@ -134,6 +134,9 @@ func (a *app) verify(ctx context.Context, command string, o verifyOptions) error
 	others, whole := a.foreign(ctx, b, o)
 	attacks.Reports = append(attacks.Reports, others...)
 	if err := a.writeReport(attacks, o.output, a.look(format, o)); err != nil {
+		if o.output != "" { // a battery's results are not lost with a full disk
+			return errors.Join(err, a.writeReport(attacks, "", a.look(format, o)))
+		}
 		return err
 	}
 	if err := verdict(*one, ctx.Err()); err != nil || whole {
@@ -209,9 +212,13 @@ func writable(name string) error {
 		if at, err := os.Stat(name); err == nil && at.IsDir() {
 			return problem.New("name a file in it", "--output: %s is a directory", name)
 		}
-		return nil
+		var f *os.File
+		if f, err = os.CreateTemp(filepath.Dir(name), ".report-"); err == nil {
+			f.Close()
+			return os.Remove(f.Name())
+		}
 	}
-	return problem.New("name a file in a directory that is there", "--output: %s: %w", filepath.Dir(name), err)
+	return problem.New("name a file in a directory that is there and can be written to", "--output: %s: %w", filepath.Dir(name), err)
 }
 
 // writeReport writes a report to standard output, or puts a file in place whole.
