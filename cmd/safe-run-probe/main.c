@@ -141,7 +141,7 @@ static int usage(void)
 	fprintf(stderr, "usage: safe-run-probe list\n"
 		"       safe-run-probe run [--only A,B] [--skip A,B] [--marker ERRNO] [--burst] [--deep]\n"
 		"           [--limits memory=BYTES,pids=N,nofile=N,tmpfs=PATH:BYTES:INODES,cpu=THOUSANDTHS | @FILE]\n"
-		"           [--abstract NAME]\n"
+		"           [--abstract NAME] [--outside ADDRESS:PORT]\n"
 		"One line of JSON for each probe, in a child of its own. It attacks the sandbox that it is\n"
 		"started in, and is meant for no other place.\n");
 	return 2;
@@ -174,6 +174,8 @@ int main(int argc, char **argv)
 			skip = value;
 		else if (strcmp(name, "--abstract") == 0 && strlen(value) < sizeof(settings.abstract) && *value)
 			strcpy(settings.abstract, value);
+		else if (strcmp(name, "--outside") == 0 && strlen(value) < sizeof(settings.outside) && strchr(value, ':'))
+			strcpy(settings.outside, value);
 		else if (strcmp(name, "--marker") == 0 && (settings.marker = atoi(value)) > 0)
 			continue;
 		else if (strcmp(name, "--limits") != 0 || parse_limits(value))

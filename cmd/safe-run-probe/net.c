@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,8 +177,38 @@ static void forwarding(const struct check *c)
 
 static void needs_harness(const struct check *c)
 {
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	char address[sizeof(settings.outside)];
 	(void)c;
-	say_not_run("needs servers outside, in a network made for it");
+	if (!settings.outside[0]) {
+		say_not_run("needs a server outside: --outside");
+		return;
+	}
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(settings.outside, ":"), settings.outside);
+	at.sin_port = htons((uint16_t)atoi(strchr(settings.outside, ':') + 1));
+	if (inet_pton(AF_INET, address, &at.sin_addr) != 1) {
+		say_failed(EINVAL, "%s is no address", address);
+		return;
+	}
+	int fd = internet(AF_INET, SOCK_STREAM | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	/* What is dropped on the way is not refused: it does not come to its end. */
+	struct pollfd wait = { .fd = fd, .events = POLLOUT };
+	int err = connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 ? 0 : errno;
+	socklen_t size = sizeof(err);
+	if (err == EINPROGRESS && poll(&wait, 1, 1500) != 1)
+		err = ETIMEDOUT;
+	else if (err == EINPROGRESS)
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &size);
+	close(fd);
+	if (err == 0)
+		say_allowed(1, "a server of the host's was reached");
+	else if (is_refusal(err) || err == ETIMEDOUT || err == ENETUNREACH || err == EHOSTUNREACH || err == ECONNREFUSED)
+		say_blocked(err, "a server of the host's was not reached");
+	else
+		say_failed(err, "connect");
+	outcome->effect = 1;
 }
 
 static const struct check list[] = {

@@ -64,6 +64,7 @@ struct settings {
 	uint64_t memory, pids, nofile, tmpfs_bytes, tmpfs_inodes, millicpu;
 	char tmpfs[256];
 	char abstract[96]; /* a socket that the harness listens at, in the host's network */
+	char outside[64];  /* ADDRESS:PORT of the host's, where the harness listens */
 	int deep;          /* what is filled is the memory, once its own size is gone */
 	char work[96]; /* a directory of our own; empty where nothing may be written */
 };

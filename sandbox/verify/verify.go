@@ -23,6 +23,8 @@ type Battery struct {
 	// nothing but the probe program.
 	Flags []string
 	Image string
+	// Ledger is where the launcher keeps what it knows of detached containers.
+	Ledger string
 	// Only are the probes that are run; empty: all.
 	Only []string
 	// Layers takes layers away one at a time.
@@ -41,7 +43,8 @@ type Battery struct {
 	// carried out and not from the one that is predicted from: the battery has to
 	// find it.
 	Sabotage func(*spec.Plan)
-	stage    *stage // what attacks get at where a layer is gone
+	outside  *outside // the host\'s side of some attacks
+	stage    *stage   // what attacks get at where a layer is gone
 	// Progress is told what is being done, if it is not nil.
 	Progress func(string)
 }
@@ -52,6 +55,12 @@ func (b *Battery) Run(ctx context.Context) (*battery.Report, error) {
 	report := &battery.Report{Runtime: "safe-run", Where: "host", Image: b.Image, Began: time.Now().UTC()}
 	defer func() { report.Took = time.Since(report.Began) }()
 
+	out, err := newOutside()
+	if err != nil {
+		return nil, err
+	}
+	defer out.remove()
+	b.outside = out
 	if b.Layers {
 		stage, err := newStage(b.Probe)
 		if err != nil {
@@ -72,6 +81,7 @@ func (b *Battery) Run(ctx context.Context) (*battery.Report, error) {
 		report.Partial = plain.wrong.Error()
 	}
 	found := &findings{plain: plain, marked: map[string]Line{}, without: map[string]map[string]Line{}}
+	b.fromOutside(ctx, found) // before anything that holds is taken away
 	if report.Partial == "" {
 		report.Partial = b.more(ctx, found)
 	}
@@ -121,6 +131,9 @@ func (b *Battery) change(without []battery.Layer, only []string, marked bool) pr
 	}
 	if marked && len(only) == 0 {
 		args = append(args, "--skip", strings.Join(expensive, ","))
+	}
+	if b.outside != nil && b.outside.address != "" {
+		args = append(args, "--outside", b.outside.address)
 	}
 	c := predict.Change{Probe: b.Probe, Args: args, Marked: marked, Without: without, Limits: limits, Base: b.Base, Remove: b.Sabotage}
 	if b.stage != nil && len(without) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/safe-run/safe-run/cmd/policies"
+	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/verify"
 	"github.com/safe-run/safe-run/spec/battery"
 	"github.com/safe-run/safe-run/spec/battery/predict"
@@ -164,7 +165,7 @@ func (a *app) battery(o verifyOptions) (*verify.Battery, error) {
 	}
 	b := &verify.Battery{
 		Flags: []string{"--profile", o.profile}, Image: o.image, Only: o.only, Layers: o.layers,
-		Table: battery.Probes(), Exceptions: map[string]string{}, Predict: predict.Stops,
+		Ledger: ledger.DefaultDir, Table: battery.Probes(), Exceptions: map[string]string{}, Predict: predict.Stops,
 	}
 	for _, e := range p.Verify.Allow {
 		b.Exceptions[e.Probe] = e.Why

@@ -154,6 +154,7 @@ var attacks = map[string][]part{
 	"N11": {{calls: []call{socket(2, 1, 0), sys("bind")}, then: []layer{noTCP, lowPort}}},
 	"N12": each([]call{socket(2, 2, 0), socket(10, 2, 0)}, noRoute),
 	"N13": only(ofNamespace(specs.NetworkNamespace), ownAbstract),
+	"N15": {{calls: []call{socket(2, 1, 0), sys("connect")}, then: []layer{noConnect, noWay}}},
 	"N14": only(netSettings, readOnlyPath("/proc/sys/net/ipv4/ip_forward")),
 
 	"F01": only(hidden("/proc/kcore"), rootsFile),
@@ -203,6 +204,7 @@ var attacks = map[string][]part{
 	"R04": only(nofile),
 	"R05": only(cpu),
 	"R06": only(launcher),
+	"M18": only(launcher),
 	"R07": one(sys("shmget"), inside("kernel.shmmni", "ENOSPC")),
 	"R08": only(readOnlyRoot, noRule(spec.LandlockMake, "/"), nonRoot),
 }
