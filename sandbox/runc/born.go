@@ -31,6 +31,9 @@ type born struct {
 	path   string // of all groups, below the hierarchies
 	groups []Group
 	back   []int // the tasks files of the thread's own groups, while it is away
+	// early is called once the limits are set, while init waits in its namespaces,
+	// of which it makes no more; nil: nothing is.
+	early func()
 }
 
 // bear lets container's init be forked in groups, at path, by the calling thread,
@@ -147,7 +150,12 @@ func (b *born) Set(r *cgroups.Resources) error {
 	if err := b.leave(); err != nil {
 		return err
 	}
-	return b.Manager.Set(r)
+	err := b.Manager.Set(r)
+	if b.early != nil && err == nil {
+		b.early()
+		b.early = nil
+	}
+	return err
 }
 
 // GetPaths leaves out the unified hierarchy, for those who join as well.

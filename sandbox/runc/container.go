@@ -111,21 +111,22 @@ func Create(cfg Config) (*Container, error) {
 			return nil, errors.Join(err, ignoreMissing(container.Destroy()))
 		}
 	}
-	inside := bear(container, cfg.OCI.Linux.CgroupsPath, cfg.Groups)
+	born := bear(container, cfg.OCI.Linux.CgroupsPath, cfg.Groups)
 	cgroup, err := managerOf(container)
 	if err != nil {
-		return nil, errors.Join(err, inside.leave(), ignoreMissing(container.Destroy()))
+		return nil, errors.Join(err, born.leave(), ignoreMissing(container.Destroy()))
 	}
-	err = container.Start(process)
-	if err := errors.Join(err, inside.leave()); err != nil {
+	sysctls := &sysctls{of: process, values: cfg.Sysctls, proc: proc}
+	born.early = sysctls.begin
+	err = errors.Join(container.Start(process), born.leave())
+	if err != nil {
+		_ = sysctls.end(0) // of a process that is gone
 		return nil, errors.Join(execError(err, cfg.OCI.Process.Args), ignoreMissing(container.Destroy()))
 	}
 	c := &Container{container: container, process: process, cgroup: cgroup}
-	if c.pid, err = process.Pid(); err == nil && cfg.Systemd && cgroups.IsCgroup2UnifiedMode() {
+	c.pid, err = process.Pid()
+	if err = errors.Join(err, sysctls.end(c.pid)); err == nil && cfg.Systemd && cgroups.IsCgroup2UnifiedMode() {
 		c.keeper, err = keep(cgroup.Path(""))
-	}
-	if err == nil {
-		err = writeInside(c.pid, cfg.Sysctls, proc)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.kill())

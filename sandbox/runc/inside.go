@@ -24,7 +24,57 @@ import (
 // are those of namespaces that the process does not share with the launcher;
 // others would be the host's.
 func writeInside(pid int, sysctls map[string]string, proc *ownProcfs) error {
+	in, err := openInside(pid, sysctls)
+	if err != nil {
+		return err
+	}
+	return in.write(proc)
+}
+
+// inside are the namespaces of a process, and what is to be written in them.
+type inside struct {
+	sysctls map[string]string
+	spaces  map[string]*os.File // those that are its own, by their kind
+}
+
+// openInside opens the namespaces of a process, which must not have been waited for;
+// write must follow.
+func openInside(pid int, sysctls map[string]string) (*inside, error) {
+	in := &inside{sysctls: sysctls, spaces: map[string]*os.File{}}
 	if len(sysctls) == 0 {
+		return in, nil
+	}
+	for _, kind := range []string{"user", "pid", "ipc"} {
+		f, err := ownNamespace(pid, kind)
+		if err != nil {
+			in.close()
+			return nil, err
+		}
+		if f != nil {
+			in.spaces[kind] = f
+		}
+	}
+	return in, nil
+}
+
+func (i *inside) close() {
+	for _, f := range i.spaces {
+		f.Close()
+	}
+}
+
+// fd is the descriptor of a namespace; -1 when it is the launcher's as well.
+func (i *inside) fd(kind string) C.int {
+	if f := i.spaces[kind]; f != nil {
+		return C.int(f.Fd())
+	}
+	return -1
+}
+
+// write writes, on whatever thread, and closes the namespaces.
+func (i *inside) write(proc *ownProcfs) error {
+	defer i.close()
+	if len(i.sysctls) == 0 {
 		return nil
 	}
 	root, err := proc.root()
@@ -33,28 +83,13 @@ func writeInside(pid int, sysctls map[string]string, proc *ownProcfs) error {
 	}
 	in := (*C.struct_safe_run_inside)(C.calloc(1, C.sizeof_struct_safe_run_inside))
 	defer C.free(unsafe.Pointer(in))
-	in.proc = C.int(root.Fd())
+	in.proc, in.user, in.pid, in.ipc = C.int(root.Fd()), i.fd("user"), i.fd("pid"), i.fd("ipc")
 	// Those of the ipc namespace first.
-	keys := slices.SortedFunc(maps.Keys(sysctls), func(a, b string) int {
+	keys := slices.SortedFunc(maps.Keys(i.sysctls), func(a, b string) int {
 		return cmp.Or(cmp.Compare(rank[namespaceOf(a)], rank[namespaceOf(b)]), strings.Compare(a, b))
 	})
-	own := map[string]bool{}
-	for _, at := range []struct {
-		fd   *C.int
-		kind string
-	}{{&in.user, "user"}, {&in.pid, "pid"}, {&in.ipc, "ipc"}} {
-		f, err := ownNamespace(pid, at.kind)
-		if err != nil {
-			return err
-		}
-		*at.fd = -1
-		if f != nil {
-			defer f.Close()
-			*at.fd, own[at.kind] = C.int(f.Fd()), true
-		}
-	}
 	for _, key := range keys {
-		if !own[namespaceOf(key)] {
+		if i.spaces[namespaceOf(key)] == nil {
 			return fmt.Errorf("write %s inside: the container shares the namespace with the host", key)
 		}
 		if namespaceOf(key) == "ipc" {
@@ -62,8 +97,8 @@ func writeInside(pid int, sysctls map[string]string, proc *ownProcfs) error {
 		}
 	}
 	paths, values := make([]string, len(keys)), make([]string, len(keys))
-	for i, key := range keys {
-		paths[i], values[i] = "sys/"+strings.ReplaceAll(key, ".", "/"), sysctls[key]
+	for at, key := range keys {
+		paths[at], values[at] = "sys/"+strings.ReplaceAll(key, ".", "/"), i.sysctls[key]
 	}
 	var free func()
 	in.count = C.int(len(keys))
