@@ -20,7 +20,7 @@ mknod -m 666 "$null/null" c 1 3 && mount --bind "$null/null" /dev/null && exec "
 
 // privately starts this program again in a mount namespace of its own. It says
 // whether it did.
-func privately() (bool, error) {
+func privately() (_ bool, err error) {
 	if os.Getenv(marker) != "" {
 		return false, nil
 	}
@@ -32,14 +32,13 @@ func privately() (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	defer os.RemoveAll(dev)
+	defer func() { err = errors.Join(err, os.RemoveAll(dev)) }()
 	cmd := exec.Command("unshare", append([]string{"--mount", "--propagation", "private", "sh", "-c", private, self, dev}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), marker+"=1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	before := takeHost()
 	if err := passing(cmd); err != nil {
-		err = errors.New("see above")
-		return true, errors.Join(err, before.changed(tidied))
+		return true, errors.Join(errors.New("see above"), before.changed(tidied))
 	}
 	return true, before.changed(tidied)
 }
