@@ -46,7 +46,7 @@ func TestSystemCallBudget(t *testing.T) {
 	if others, _ := os.ReadDir("/run/safe-run/sandboxes"); len(others) > 0 {
 		t.Skipf("NOT CHECKED: the system calls of the launcher: %d other sandboxes run, at which it looks", len(others))
 	}
-	if budget := 2800; launcherMade > budget {
+	if budget := 2500; launcherMade > budget {
 		t.Errorf("the launcher makes %d system calls, more than %d", launcherMade, budget)
 	}
 }

@@ -58,12 +58,14 @@ func (c *checker) fail(path, hint, format string, args ...any) {
 // no entry is nameless, and that none is there twice.
 func (c *checker) names(path string, v reflect.Value) {
 	for _, f := range fieldsOf(v.Type()) {
-		at, value := join(path, f.name), v.Field(f.index)
+		// A path is made only for what has names in it: that is most of the time
+		// that a profile without a mistake takes.
+		value := v.Field(f.index)
 		switch {
-		case isSection(value.Type()):
-			c.names(at, section(value))
-		case value.Kind() == reflect.Slice:
-			c.list(f, at, value)
+		case isSection(value.Type()) && isSet(value):
+			c.names(join(path, f.name), section(value))
+		case value.Kind() == reflect.Slice && value.Len() > 0:
+			c.list(f, join(path, f.name), value)
 		}
 	}
 }
