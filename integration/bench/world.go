@@ -33,6 +33,7 @@ type world struct {
 
 	plain  string // the bundle of docker without a user namespace
 	nouser string // the plan without a user namespace
+	always string // why there is no such plan
 
 	counted []*result.Cost
 
@@ -109,10 +110,14 @@ func (w *world) makeBundles() error {
 	if err := w.bundle(w.plan, w.docker); err != nil {
 		return err
 	}
-	if err := w.hideUsers(); err != nil {
-		return err
+	err := w.hideUsers()
+	if err == nil {
+		err = errors.Join(w.bundle(w.nouser, w.plain, acceptNoUser...), w.showUsers())
 	}
-	return errors.Join(w.bundle(w.nouser, w.plain, acceptNoUser...), w.showUsers())
+	if err != nil {
+		w.always = firstLine(err)
+	}
+	return nil
 }
 
 func (w *world) bundle(own, other string, flags ...string) error {
@@ -147,6 +152,9 @@ func (w *world) specs() (map[string]json.RawMessage, error) {
 		"safe-run's plan": w.plan, "with Docker's filter": w.docker, "without a user namespace": w.nouser, "without a user namespace, with Docker's filter": w.plain,
 	} {
 		data, err := os.ReadFile(filepath.Join(bundle, "config.json"))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // its scene says why
+		}
 		if err != nil {
 			return nil, err
 		}
