@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,7 @@ var flaws = func() []flaw {
 		{"CVE-2019-19921", "/proc is a link out of the image", links("proc", up+"TRAP"), noFlags},
 		{"CVE-2021-30465", "a mount point below a link out of the image", links("data", "/"+up+"TRAP"), flags("-v", "HOST:/data/inner:ro")},
 		{"CVE-2021-30465", "a mount point that is a link into /proc", links("data", "/proc/self/fd"), flags("-v", "HOST:/data/inner:ro")},
+		{"CVE-2021-43784", "sources of mounts that are longer together than a length of 16 bits", links(), longSources},
 		{"CVE-2023-27561", "/proc is a link to another directory", links("proc", "/tmp"), noFlags},
 		{"CVE-2023-28642", "/proc and /sys are links to each other", links("proc", "/sys", "sys", "/proc"), noFlags},
 		{"CVE-2024-45310", "a mount point below a link that leads nowhere", links("data", "TRAP/made"), flags("-v", "HOST:/data/inner:ro")},
@@ -76,6 +78,40 @@ var flaws = func() []flaw {
 	}
 	return all
 }()
+
+// longSources are twenty mounts of one directory, by names of 4000 bytes.
+func longSources(host string) []string {
+	var out []string
+	for i := range 20 {
+		out = append(out, "-v", host+strings.Repeat("/.", (4000-len(host))/2)+fmt.Sprintf(":/data%d:ro", i))
+	}
+	return out
+}
+
+// runcAdvisories are those of runc since CVE-2019-5736, as its security page lists
+// them. Each is a flaw above, or has the reason why it can be no image and no
+// command line, and what looks at it instead.
+var runcAdvisories = map[string]string{
+	"CVE-2019-5736": "", "CVE-2019-16884": "", "CVE-2019-19921": "", "CVE-2021-30465": "", "CVE-2021-43784": "",
+	"CVE-2022-29162": "of `runc exec --cap`, which gave inheritable capabilities: the tests of exec and TestDefaults read CapInh, which is empty",
+	"CVE-2023-25809": "of rootless runc without a cgroup namespace, whose /sys/fs/cgroup could be written: M13 looks for the namespace, and the mount is read-only in every plan (golden plans)",
+	"CVE-2023-27561": "", "CVE-2023-28642": "", "CVE-2024-21626": "", "CVE-2024-45310": "",
+	"CVE-2025-31133": "", "CVE-2025-52565": "", "CVE-2025-52881": "", "CVE-2026-41579": "",
+}
+
+// TestCVEList: no advisory is left out without a reason.
+func TestCVEList(t *testing.T) {
+	for cve, why := range runcAdvisories {
+		if there := slices.ContainsFunc(flaws, func(f flaw) bool { return f.cve == cve }); there != (why == "") {
+			t.Errorf("%s: among the flaws: %v; reason why not: %q", cve, there, why)
+		}
+	}
+	for _, f := range flaws {
+		if _, known := runcAdvisories[f.cve]; !known && f.cve != "none" {
+			t.Errorf("%s is not listed", f.cve)
+		}
+	}
+}
 
 // mounts, files and programs are what the flaws let out of the container.
 var flawProbes = []string{"M12", "M13", "M14", "M15", "M16", "F01", "F02", "F04", "F05", "F08", "F09", "F10", "F11", "F12", "N14", "R08"}
