@@ -42,7 +42,7 @@ func main() {
 	var o options
 	only := flag.String("scenes", "", "measure the scenes whose names match")
 	flag.IntVar(&o.rounds, "rounds", 40, "how often each contestant runs")
-	flag.DurationVar(&o.pause, "pause", 0, "wait before each run: commands that come alone pay what others pay back to back only once")
+	flag.DurationVar(&o.pause, "pause", 25*time.Millisecond, "wait before each run, so that nobody pays for what the one before left to be done")
 	flag.DurationVar(&o.most, "most", 45*time.Second, "begin no further round of a scene after so long, and five were run")
 	flag.BoolVar(&o.curve, "curve", false, "also with 100, 500 and 1,000 containers running; takes minutes")
 	flag.StringVar(&o.json, "json", "", "write everything to this file")

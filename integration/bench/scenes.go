@@ -43,8 +43,9 @@ func installed(c contestant) contestant {
 }
 
 func (w *world) directory() scene {
+	launch := contestant{name: own, what: "the default profile, from dir:", args: []string{w.safeRun, "dir:" + w.root, "/true"}}
 	contestants := []contestant{
-		{name: own, what: "the default profile, from dir:", args: []string{w.safeRun, "dir:" + w.root, "/true"}},
+		launch, aftermath(launch, own+", until nothing is left"),
 		{name: "libcontainer alone", what: "the same plan, a program of 90 lines", args: []string{w.bare, w.plan, "bench-bare"}},
 		installed(contestant{name: runcTheir, what: "runc of the same libcontainer, the same plan but for the filter", args: []string{w.runc, "run", "--bundle", w.docker, "bench-runc"}}),
 		installed(contestant{name: crunTheir, what: "the same plan but for the filter", args: []string{"crun", "run", "--bundle", w.docker, "bench-crun"}}),
