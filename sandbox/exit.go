@@ -77,30 +77,12 @@ func newExit(status syscall.WaitStatus, usage runc.Usage, limits spec.Limits) Ex
 
 // limitDenials is what the limits refused, as denials: the kernel counts them,
 // and does not say when or to whom.
-func (e Exit) limitDenials(now time.Time) (out []event.Denial) {
-	if e.OOMKills > 0 {
-		d := event.Denial{
-			Control: event.Memory, Errno: "SIGKILL", Count: e.OOMKills, First: now, Last: now, Severity: event.Medium,
-			Meaning: "processes were killed because the container's memory was used up",
-			Instead: "it has no limit of its own: the host is out of memory",
-		}
-		if e.Limits.MemoryBytes > 0 {
-			d.Allow, d.Instead = []string{"resources:", "  memory: " + strings.ReplaceAll(size(2*uint64(e.Limits.MemoryBytes)), " ", "")}, ""
-		}
-		out = append(out, d)
+func (e Exit) limitDenials(now time.Time) []event.Denial {
+	l := event.Limits{OOMKills: e.OOMKills, PidsDenied: e.PidsDenied, Pids: 2 * e.Limits.Pids}
+	if e.Limits.MemoryBytes > 0 {
+		l.Memory = strings.ReplaceAll(size(2*uint64(e.Limits.MemoryBytes)), " ", "")
 	}
-	if e.PidsDenied > 0 {
-		d := event.Denial{
-			Control: event.Pids, Syscall: "clone", Errno: "EAGAIN", Count: e.PidsDenied, First: now, Last: now, Severity: event.Medium,
-			Meaning: "new processes and threads were refused because there were too many",
-			Instead: "it has no limit of its own: a control group above it has",
-		}
-		if e.Limits.Pids > 0 {
-			d.Allow, d.Instead = []string{"resources:", fmt.Sprintf("  pids: %d", 2*e.Limits.Pids)}, ""
-		}
-		out = append(out, d)
-	}
-	return out
+	return l.Denials(now)
 }
 
 // attribute gives an end by signal to the one that was sent through this

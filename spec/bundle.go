@@ -190,7 +190,20 @@ func (m *meeter) meetNamespaces() error {
 			return err
 		}
 	}
+	m.ownGroups()
 	return m.meetUserNamespace()
+}
+
+// ownGroups gives the container a view of control groups of its own, in which it is
+// at the root (cgroup_namespaces(7)). Engines leave it out on version 1.
+func (m *meeter) ownGroups() {
+	at := slices.IndexFunc(m.linux.Namespaces, func(ns specs.LinuxNamespace) bool { return ns.Type == specs.CgroupNamespace })
+	switch {
+	case at < 0:
+		m.linux.Namespaces = append(m.linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	case slices.Contains(m.bundle.HostNamespaces, specs.CgroupNamespace):
+		m.linux.Namespaces[at].Path = ""
+	}
 }
 
 // meetUserNamespace cannot add one: the files of the container belong to the ids

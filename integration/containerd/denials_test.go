@@ -18,9 +18,9 @@ func (e *engine) notices() string { return filepath.Join(e.dir, "denials") }
 type told struct {
 	What, ID, Container, Pod, PodNamespace, PodName, Profile, Message, Hint string
 	Denial                                                                  struct {
-		Syscall, Address, Process string
-		Port                      uint16
-		Count                     uint64
+		Control, Syscall, Address, Process string
+		Port                               uint16
+		Count                              uint64
 	}
 }
 
@@ -114,7 +114,7 @@ func TestDenialsTold(t *testing.T) {
 		e.eventually("it is in the "+where, func() bool {
 			for line := range strings.Lines(text()) {
 				if strings.Contains(line, "denied by seccomp: mount failed with EPERM in mount") && strings.Contains(line, allowMount) {
-					return where == "log" || strings.Contains(line, " /saferun/denied {")
+					return where == "log" || strings.Contains(line, ` /saferun/denied {"code":7,"message":"c: `)
 				}
 			}
 			return false
@@ -186,5 +186,47 @@ func TestViolationKills(t *testing.T) {
 	}
 	if len(of("mount", e.told("c"))) == 0 {
 		t.Errorf("it is not told of: %+v", e.told("c"))
+	}
+}
+
+// TestViolationFreezes: and so is a freeze, as a pause that can be taken back.
+func TestViolationFreezes(t *testing.T) {
+	e := newEngine(t, "")
+	profile := e.write("freezes.yaml", strings.Replace(webby, "webby", "freezes", 1)+"seccomp: {onViolation: {high: freeze}}\n")
+	config := e.write("shim.yaml", head+"kind: Shim\nprofile: "+profile+"\ndenials: "+e.notices()+"\n")
+	e.must(e.run("-d", "--runtime-config-path", config, "--user", "1000:1000", e.rootfs(), "c", "/bin/sh", "-c", "mount -t tmpfs x /tmp 2>/tmp/x; echo on > /tmp/on; sleep 1000")...)
+	e.eventually("it is frozen", func() bool { return e.status("c") == "PAUSED" })
+	e.eventually("it is told of", func() bool { return len(of("mount", e.told("c"))) > 0 })
+	e.must("task", "resume", "c")
+	if code, out := e.ctr("task", "exec", "--exec-id", "a", "c", "/bin/sh", "-c", "until [ -s /tmp/on ]; do sleep 0.1; done; echo it goes on"); code != 0 || !strings.Contains(out, "it goes on") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	e.remove("c")
+}
+
+// TestLimitsTold: what the limits of memory and processes refuse is told of, with
+// what would allow it.
+func TestLimitsTold(t *testing.T) {
+	e := newEngine(t, "")
+	profile := e.write("small.yaml", strings.Replace(webby, "webby", "small", 1)+"resources: {memory: 16MiB, pids: 10}\n")
+	config := e.write("shim.yaml", head+"kind: Shim\nprofile: "+profile+"\ndenials: "+e.notices()+"\n")
+	e.must(e.run("-d", "--runtime-config-path", config, "--user", "1000:1000", e.rootfs(), "c", "/bin/sh", "-c",
+		"tail /dev/zero; (i=0; while [ $i -lt 20 ]; do sleep 1000 & i=$((i+1)); done); sleep 1000")...)
+	about := func(control string) (out []told) {
+		for _, one := range e.told("c") {
+			if one.Denial.Control == control {
+				out = append(out, one)
+			}
+		}
+		return out
+	}
+	e.eventually("memory is told of while it runs", func() bool { return len(about("memory")) > 0 })
+	e.eventually("the processes are there", func() bool { return strings.Count(e.must("task", "ps", "c"), "\n") > 9 })
+	e.ctr("task", "exec", "--exec-id", "a", "c", "/bin/true") // one more than there may be
+	e.remove("c")
+	for control, hint := range map[string]string{"memory": "memory: 32MiB", "pids": "pids: 20"} {
+		if got := about(control); len(got) == 0 || !strings.Contains(got[0].Hint, hint) || got[0].Denial.Count == 0 {
+			t.Errorf("%s: %+v", control, got)
+		}
 	}
 }

@@ -38,6 +38,9 @@ func TestInstallCheck(t *testing.T) {
 			if got, err := (writer.Check{Engine: "containerd", Program: broken}).Run(context.Background()); err == nil || !strings.Contains(err.Error(), "it is broken") || !strings.Contains(problem.HintOf(err), "--undo") {
 				t.Errorf("a broken one: %+v, %v", got, err)
 			}
+			if _, err := os.Stat("/run/safe-run/pods/safe-run-check"); err == nil {
+				t.Error("what was refused to the test container is left")
+			}
 			if out := e.must("namespaces", "ls", "-q"); strings.Contains(out, "safe-run-check") {
 				t.Errorf("namespaces:\n%s", out)
 			}

@@ -33,6 +33,16 @@ func (b *Bundle) OOMKills() (uint64, error) {
 	return group.OOMKillCount()
 }
 
+// Usage reads the counters of what limits refused; it must be called before
+// Destroy.
+func (b *Bundle) Usage() Usage {
+	group, err := b.group()
+	if err != nil {
+		return Usage{}
+	}
+	return usageIn(group.Path("memory"), group.Path("pids"))
+}
+
 func fromCgroup(c *cgroups.Stats) *types.Stats {
 	cpu, memory, io := c.CpuStats, c.MemoryStats, c.BlkioStats
 	out := &types.Stats{

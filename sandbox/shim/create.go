@@ -133,6 +133,9 @@ func (s *Service) watchMemory(t *task) {
 	go func() {
 		for range happened {
 			s.outOfMemory(t, false)
+			if t.limits != nil {
+				t.limits.soon(newAfter)
+			}
 		}
 	}()
 }
@@ -173,6 +176,9 @@ func (s *Service) meet(t *task, ask Ask) (*specs.Spec, error) {
 	}
 	t.met, who.Profile = met, met.Profile
 	t.who, t.dir = who, dir
+	if who.Pod != who.ID { // the pause container waits
+		s.countLimits(t)
+	}
 	for _, d := range met.Stripped {
 		s.notices.add(dir, who.stripped(d))
 	}

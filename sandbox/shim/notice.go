@@ -1,12 +1,10 @@
 package shim
 
 import (
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
-	"github.com/containerd/containerd/api/events"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/safe-run/safe-run/spec"
@@ -128,34 +126,4 @@ func (n notice) severity() event.Severity {
 		return n.Denial.Severity
 	}
 	return event.High
-}
-
-// topical is an event with its topic.
-type topical struct {
-	topic string
-	event any
-}
-
-// topicOf is where subscribers of containerd's events find notices.
-func topicOf(what string) string { return "/saferun/" + what }
-
-// event is the notice as one of containerd's own types, so that every client can
-// read and print it, such as ctr events: one that has never heard of a type shows
-// nothing of it. Of all types that of a container's labels is the one with an id
-// and a list of names and values.
-func (n notice) event() topical {
-	labels := map[string]string{"message": n.Message, "time": n.Time.Format(time.RFC3339Nano)}
-	for name, value := range map[string]string{
-		"hint": n.Hint, "container": n.Container, "pod": n.Pod, "podNamespace": n.PodNamespace, "podName": n.PodName,
-		"podUID": n.PodUID, "profile": n.Profile,
-	} {
-		if value != "" {
-			labels[name] = value
-		}
-	}
-	if d := n.Denial; d != nil {
-		labels["control"], labels["severity"] = d.Control, string(d.Severity)
-		labels["count"] = strconv.FormatUint(d.Count, 10)
-	}
-	return topical{topicOf(n.What), &events.ContainerUpdate{ID: n.ID, Labels: labels}}
 }

@@ -11,8 +11,10 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/containerd/containerd/api/events"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
 
 	"github.com/safe-run/safe-run/spec/event"
 )
@@ -76,9 +78,16 @@ func TestNoticesArePlain(t *testing.T) {
 	if len(all) != 1 || len(all[0].Hint) < maxText {
 		t.Fatalf("%d lines", len(all))
 	}
-	labels := last.event.(*events.ContainerUpdate).Labels
-	for _, text := range []string{all[0].Message, all[0].Hint, labels["message"], labels["hint"]} {
-		if len(text) > 3*maxLine || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != unicode.ReplacementChar }) {
+	told := last.event.(*status.Status)
+	var info errdetails.ErrorInfo
+	if err := told.Details[0].UnmarshalTo(&info); err != nil {
+		t.Fatal(err)
+	}
+	if info.Reason != "REFUSED" || info.Domain != "safe-run.dev" || info.Metadata["id"] != "c" || codes.Code(told.Code) != codes.PermissionDenied {
+		t.Errorf("%v", &info)
+	}
+	for _, text := range []string{all[0].Message, all[0].Hint, told.Message, info.Metadata["message"], info.Metadata["hint"]} {
+		if len(text) > 8*maxLine || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != unicode.ReplacementChar }) {
 			t.Errorf("%d bytes: %.20q", len(text), text)
 		}
 	}

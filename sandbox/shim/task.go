@@ -22,6 +22,7 @@ type task struct {
 	met        *spec.Met // nil when no policy applies
 	init       *process
 	denials    *denials // nil when its filter does not report
+	limits     *counted // nil without a policy
 	egress     *egress  // nil when its network is not its own, or not held to anything
 	who        subject
 	dir        func() string // of what it is refused
@@ -130,6 +131,9 @@ func (t *task) watch(told func(code uint32, at time.Time)) {
 	t.mu.Unlock()
 	_ = t.container.KillRest()
 	t.others.Wait()
+	if t.limits != nil {
+		t.limits.flush(true) // while the control group is there
+	}
 	t.init.ended(code, at)
 	// Without it a clean-up after this shim tells of SIGKILL.
 	_ = record{int(t.init.pid()), code, at}.write(t.bundle)
