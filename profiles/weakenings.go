@@ -22,6 +22,7 @@ const (
 	WeakReadOnlyPaths    = "read-only-paths"
 	WeakNamespaceSysctls = "namespace-sysctls"
 	WeakLandlock         = "landlock"
+	WeakGuard            = "guard"
 )
 
 var weakenings = []Weakening{
@@ -38,6 +39,7 @@ var weakenings = []Weakening{
 	{WeakReadOnlyPaths, "paths that should be hidden or read-only stay as the kernel shows them"},
 	{WeakNamespaceSysctls, "the filter alone refuses further namespaces, fanotify and programs in memory"},
 	{WeakLandlock, "mounts and owners alone say which files may be written and run; it is left out on every host, for a program that makes mounts or looks into processes that another exec started"},
+	{WeakGuard, "what the filter and the masks refuse is refused by them alone, although the administrator of this host has switched the guard on"},
 }
 
 // Weakenings lists what can be accepted, in a fixed order.

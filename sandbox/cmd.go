@@ -14,6 +14,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/safe-run/safe-run/sandbox/guard"
 	"github.com/safe-run/safe-run/sandbox/network"
 	"github.com/safe-run/safe-run/sandbox/rootfs"
 	"github.com/safe-run/safe-run/sandbox/runc"
@@ -73,6 +74,7 @@ type Cmd struct {
 	container *runc.Container
 	ports     *network.Reservation
 	link      *network.Attachment
+	guarded   *guard.Held
 	held      []*volume.Hold // of the plan's volumes, in their order
 	released  bool           // the first process was let go
 	io        *stdio
@@ -270,6 +272,11 @@ func (c *Cmd) release(context.Context) error {
 	c.watchKernel()
 	c.watchCounted()
 	c.reacts.Store(c.container)
+	held, err := guard.Enter(c.container.Pid(), c.Plan.Guard)
+	if err != nil {
+		return err
+	}
+	c.guarded = held
 	c.holdNamespaces()
 	if err := c.container.Start(); err != nil {
 		return err
@@ -408,6 +415,7 @@ func (c *Cmd) Close() error {
 	if c.inside != nil {
 		c.inside.Close()
 	}
+	c.guarded.Leave()
 	c.letGoVolumes()
 	c.noting.Wait() // long over, unless the program was very short
 	if errors.Join(errs...) == nil {

@@ -37,7 +37,7 @@ func Compile(in Input) (*Plan, error) {
 	// do comes early, because later steps leave it out.
 	for _, step := range []func() error{
 		c.instance, c.image, c.identity, c.degrade, c.namespaces, c.process, c.environment, c.capabilities,
-		c.rlimits, c.socketActivation, c.seccomp, c.secondLayers, c.rootfs, c.mounts, c.notify, c.paths, c.resources, c.devices, c.landlock, c.network, c.breaks, c.lifecycle,
+		c.rlimits, c.socketActivation, c.seccomp, c.secondLayers, c.rootfs, c.mounts, c.notify, c.paths, c.resources, c.devices, c.landlock, c.guard, c.network, c.breaks, c.lifecycle,
 		c.health,
 	} {
 		if err := step(); err != nil {

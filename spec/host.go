@@ -36,6 +36,8 @@ type Host struct {
 	// Landlock is the kernel's version of it (landlock_create_ruleset(2)); 0:
 	// there is none.
 	Landlock int `json:"landlock,omitempty"`
+	// Guard: the administrator has switched the guard on; see Guard.
+	Guard bool `json:"guard,omitempty"`
 	// Restrictions are the host's own sysctls that keep system calls to its
 	// administrator, as far as the kernel has them; see HostRestrictions.
 	Restrictions map[string]string `json:"restrictions,omitempty"`

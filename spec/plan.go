@@ -28,6 +28,8 @@ type Plan struct {
 	// Landlock is what the first process and every further one put themselves
 	// under; nil: nothing.
 	Landlock *Landlock `json:"landlock,omitempty"`
+	// Guard is what the host's guard refuses all processes; nil: nothing.
+	Guard *Guard `json:"guard,omitempty"`
 	// Volumes are held while the container runs. Their mounts are in OCI.
 	Volumes   []VolumeUse `json:"volumes,omitempty"`
 	Network   Network     `json:"network"`

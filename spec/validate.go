@@ -25,6 +25,7 @@ func ValidatePlan(p *Plan) error {
 	v.isolation()
 	v.namespaced()
 	v.landlock()
+	v.guard()
 	v.mounts()
 	v.rootfs()
 	v.filter()

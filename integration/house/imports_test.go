@@ -109,6 +109,13 @@ var rules = []rule{
 		why:    "a bundle comes with root and network: of the parts of the sandbox the shim knows the one that runs it",
 	},
 	{
+		from:   []string{"..."},
+		but:    []string{"cmd/safe-run-policy/...", "integration/..."},
+		never:  []string{"sandbox/guard/lsm"},
+		always: true,
+		why:    "who switches the guard on loads programs into the kernel; the launcher marks processes, and needs no library for that",
+	},
+	{
 		from:  []string{"..."},
 		never: []string{"pgregory.net/rapid", "github.com/rogpeppe/go-internal/...", "github.com/google/go-cmp/...", "github.com/santhosh-tekuri/...", "github.com/google/cel-go/...", "github.com/compose-spec/...", "k8s.io/apiserver/...", "testing"},
 		why:   "made for tests",
@@ -124,7 +131,7 @@ var rules = []rule{
 
 func init() {
 	// sandbox/{image,...} meet in sandbox and nowhere else.
-	parts := []string{"image", "ledger", "network", "probe", "rootfs", "runc", "service", "state", "vm", "volume"}
+	parts := []string{"guard", "image", "ledger", "network", "probe", "rootfs", "runc", "service", "state", "vm", "volume"}
 	for _, part := range parts {
 		siblings := rule{from: []string{"sandbox/" + part + "/..."}, why: "the parts of the sandbox do not know each other; they meet in sandbox"}
 		for _, other := range parts {

@@ -13,16 +13,16 @@ const few = "^(TestLimits|TestCauses|TestPause)$"
 
 // TestSuite runs a part of the suite on cgroup version 2 without systemd, as the
 // only thing in the machine, and the tests of this package that are for its inside:
-// the battery without any layer, and the exported profile for AppArmor.
+// the battery without any layer, the exported profile for AppArmor, and the guard.
 func TestSuite(t *testing.T) {
 	kernel, _ := need(t)
 	t.Parallel()
 	m := machine(t, kernel)
 	withShell(m)
 	lend(t, m, "/usr/bin/ip", "ip")
-	tests, least := chosen, 17
+	tests, least := chosen, 18
 	if part() {
-		tests, least = few, 5
+		tests, least = few, 6
 	}
 	t.Run("AppArmor", func(t *testing.T) { m.Files[armorFile] = armor(t, m.Files["/bin"]) })
 	if m.Files[armorFile] == "" {

@@ -25,6 +25,7 @@ const (
 	HostSysctls  Layer = "host-sysctls" // of the host, which are looked at and never set
 	LSM          Layer = "lsm"          // AppArmor, SELinux
 	Landlock     Layer = "landlock"
+	Guard        Layer = "guard"         // BPF programs that the host's administrator has switched on
 	Devices      Layer = "devices"       // the control group's allow-list
 	DeviceNodes  Layer = "device-nodes"  // what there is in /dev
 	NoHostFiles  Layer = "no-host-files" // what is mounted of the host: nothing that can be written
@@ -43,7 +44,7 @@ func (l Layer) Ours() bool { return l != HostSysctls && l != Absent }
 func Layers() []Layer {
 	return []Layer{
 		Seccomp, Capabilities, BoundingSet, Namespaces, UserNS, Masks, Mounts, NoHostFiles, ReadOnly, Cgroup, Rlimits, NoNewPrivs,
-		NonRoot, Sysctls, LSM, Landlock, Devices, DeviceNodes, Network, Launcher, HostSysctls, Absent,
+		NonRoot, Sysctls, LSM, Landlock, Guard, Devices, DeviceNodes, Network, Launcher, HostSysctls, Absent,
 	}
 }
 

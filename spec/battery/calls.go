@@ -5,57 +5,57 @@ var calls = []Probe{
 	{
 		ID: "X01", Title: "programs inside the kernel", Technique: "bpf(2), BPF_MAP_CREATE",
 		Harmless: "one small array, closed at once",
-		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM")}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM"), byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X02", Title: "performance counters", Technique: "perf_event_open(2)",
 		Harmless: "a software counter of itself, not started",
-		Layers:   []Stop{filterPerm, by(HostSysctls, "EACCES", "EPERM")}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EACCES", "EPERM"), byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X03", Title: "handle the kernel's page faults", Technique: "userfaultfd(2)",
 		Harmless: "the descriptor is closed at once",
-		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM")}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM"), byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X04", Title: "handle its own page faults", Technique: "userfaultfd(2) with UFFD_USER_MODE_ONLY",
 		Harmless: "the descriptor is closed at once",
-		Layers:   []Stop{filterPerm}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X05", Title: "input and output that no filter sees", Technique: "io_uring_setup(2)",
 		Harmless: "a ring of one entry, closed at once",
-		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM")}, Reference: "60% of Google's kernel VRP submissions of 2022", Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM"), byGuard}, Reference: "60% of Google's kernel VRP submissions of 2022", Controls: []int{1},
 	},
 	{
 		ID: "X06", Title: "the session's keys", Technique: "keyctl(2), KEYCTL_GET_KEYRING_ID",
 		Harmless: "a number is asked for",
-		Layers:   []Stop{filterPerm}, Reference: "CVE-2016-0728", Controls: []int{1},
+		Layers:   []Stop{filterPerm, byGuard}, Reference: "CVE-2016-0728", Controls: []int{1},
 	},
 	{
 		ID: "X07", Title: "make and request keys", Technique: "add_key(2), request_key(2)",
 		Harmless: "in the keyring of a child that ends, and of a name that no key has",
-		Layers:   []Stop{filterPerm}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X08", Title: "trace processes", Technique: "ptrace(2), PTRACE_TRACEME",
 		Harmless: "a child of its own, which ends at once",
-		Layers:   []Stop{filterPerm}, Reference: "CDK check-ptrace", Controls: []int{1},
+		Layers:   []Stop{filterPerm, byGuard}, Reference: "CDK check-ptrace", Controls: []int{1},
 	},
 	{
 		ID: "X09", Title: "read other processes' memory", Technique: "process_vm_readv(2)",
 		Harmless: "16 bytes of itself",
-		Layers:   []Stop{filterPerm}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X10", Title: "compare processes and move their pages", Technique: "kcmp(2), move_pages(2)",
 		Harmless: "itself with itself; flags that cannot be",
-		Layers:   []Stop{filterPerm}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X11", Title: "take other processes' descriptors", Technique: "pidfd_getfd(2)",
 		Harmless: "its own standard input",
-		Layers:   []Stop{filterPerm}, Controls: []int{1},
+		Layers:   []Stop{filterPerm, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X12", Title: "run a program that is in no file", Technique: "memfd_create(2), execveat(2)",
@@ -111,7 +111,7 @@ var entries = []Probe{
 	{
 		ID: "A02", Title: "sockets by the 32-bit way", Technique: "int 0x80, socketcall of AF_VSOCK",
 		Harmless:  "the socket is closed at once",
-		Layers:    []Stop{filterKill, by(LSM, "EACCES")},
+		Layers:    []Stop{filterKill, by(LSM, "EACCES"), byGuard},
 		Reference: "moby/moby#52547", Controls: []int{1, 21},
 	},
 	{
@@ -133,7 +133,7 @@ var entries = []Probe{
 	{
 		ID: "A06", Title: "type into a terminal", Technique: "ioctl(2), TIOCSTI, plain and with high bits",
 		Harmless: "into a terminal of its own",
-		Layers:   []Stop{filterPerm, by(HostSysctls, "EIO")}, Reference: "CVE-2017-5226", Controls: []int{1},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EIO"), byGuard}, Reference: "CVE-2017-5226", Controls: []int{1},
 	},
 	{
 		ID: "A07", Title: "paste on the console", Technique: "ioctl(2), TIOCLINUX, plain and with high bits",

@@ -5,27 +5,27 @@ var files = []Probe{
 	{
 		ID: "F01", Title: "the kernel's memory", Technique: "/proc/kcore",
 		Harmless: "opened and closed, never read",
-		Layers:   []Stop{hidden, by(Capabilities, "EPERM", "EACCES")}, Controls: []int{16},
+		Layers:   []Stop{hidden, by(Capabilities, "EPERM", "EACCES"), byGuard}, Controls: []int{16},
 	},
 	{
 		ID: "F02", Title: "keys", Technique: "/proc/keys",
 		Harmless: "64 bytes are read",
-		Layers:   []Stop{hidden}, Controls: []int{16},
+		Layers:   []Stop{hidden, byGuard}, Controls: []int{16},
 	},
 	{
 		ID: "F03", Title: "timers of all processes", Technique: "/proc/timer_list",
 		Harmless: "64 bytes are read",
-		Layers:   []Stop{hidden, ownedByRoot}, Controls: []int{16},
+		Layers:   []Stop{hidden, ownedByRoot, byGuard}, Controls: []int{16},
 	},
 	{
 		ID: "F04", Title: "the kernel's symbols, configuration and memory map", Technique: "/proc/kallsyms, key-users, config.gz, iomem",
 		Harmless: "64 bytes are read",
-		Layers:   []Stop{hidden}, Controls: []int{16},
+		Layers:   []Stop{hidden, byGuard}, Controls: []int{16},
 	},
 	{
 		ID: "F05", Title: "interrupts, which tell when others type", Technique: "/proc/interrupts",
 		Harmless: "64 bytes are read",
-		Layers:   []Stop{hidden}, Controls: []int{16},
+		Layers:   []Stop{hidden, byGuard}, Controls: []int{16},
 	},
 	{
 		ID: "F06", Title: "the kernel's allocations", Technique: "/proc/slabinfo, vmallocinfo, pagetypeinfo",
@@ -40,12 +40,12 @@ var files = []Probe{
 	{
 		ID: "F08", Title: "firmware", Technique: "/sys/firmware",
 		Harmless: "its names are read",
-		Layers:   []Stop{hidden}, Controls: []int{16},
+		Layers:   []Stop{hidden, byGuard}, Controls: []int{16},
 	},
 	{
 		ID: "F09", Title: "modules and where the kernel is", Technique: "/sys/module, /sys/kernel/vmcoreinfo",
 		Harmless: "names, and 64 bytes, are read",
-		Layers:   []Stop{hidden}, Controls: []int{16},
+		Layers:   []Stop{hidden, byGuard}, Controls: []int{16},
 	},
 	{
 		ID: "F10", Title: "what the host runs on a crash", Technique: "kernel.core_pattern for writing",

@@ -39,7 +39,7 @@ var kernel = []Probe{
 	{
 		ID: "K08", Title: "the kernel's log", Technique: "syslog(2)",
 		Harmless: "64 bytes are read, and none is taken out",
-		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM")}, Controls: []int{1, 2},
+		Layers:   []Stop{filterPerm, by(HostSysctls, "EPERM"), byGuard}, Controls: []int{1, 2},
 	},
 	{
 		ID: "K09", Title: "hardware ports and the terminal of others", Technique: "iopl(2), ioperm(2), vhangup(2)",

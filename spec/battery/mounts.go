@@ -44,7 +44,7 @@ var mounts = []Probe{
 	{
 		ID: "M09", Title: "make a user namespace", Technique: "clone(2) with CLONE_NEWUSER",
 		Harmless: "the child ends at once, and the namespace with it",
-		Layers:   []Stop{filterPerm, by(Sysctls, "ENOSPC")}, Reference: "CVE-2024-1086, CVE-2026-43284", Controls: []int{1, 5}, Critical: true,
+		Layers:   []Stop{filterPerm, by(Sysctls, "ENOSPC"), byGuard}, Reference: "CVE-2024-1086, CVE-2026-43284", Controls: []int{1, 5}, Critical: true,
 	},
 	{
 		ID: "M10", Title: "make other namespaces", Technique: "unshare(2) of mount, network, pid, IPC, cgroup, time",
@@ -54,7 +54,7 @@ var mounts = []Probe{
 	{
 		ID: "M11", Title: "clone3, whose flags no filter can see", Technique: "clone3(2) with CLONE_NEWUSER",
 		Harmless: "the child ends at once, and the namespace with it",
-		Layers:   []Stop{filterNoSys, by(Sysctls, "ENOSPC")}, Controls: []int{1},
+		Layers:   []Stop{filterNoSys, by(Sysctls, "ENOSPC"), byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "M12", Title: "take a mask off", Technique: "umount2(2) of what hides a file of /proc",

@@ -4,52 +4,52 @@ var networks = []Probe{
 	{
 		ID: "N01", Title: "the kernel's cryptography", Technique: "socket(2) of AF_ALG",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily, by(LSM, "EACCES")}, Reference: "CVE-2026-31431", Controls: []int{1, 21},
+		Layers:   []Stop{filterFamily, by(LSM, "EACCES"), byGuard}, Reference: "CVE-2026-31431", Controls: []int{1, 21},
 	},
 	{
 		ID: "N02", Title: "the hypervisor's sockets", Technique: "socket(2) of AF_VSOCK",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily}, Reference: "containerd/containerd#7442", Controls: []int{1},
+		Layers:   []Stop{filterFamily, byGuard}, Reference: "containerd/containerd#7442", Controls: []int{1},
 	},
 	{
 		ID: "N03", Title: "RxRPC and RDS", Technique: "socket(2) of AF_RXRPC, AF_RDS",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily}, Reference: "CVE-2026-43500, CVE-2026-43494", Controls: []int{1},
+		Layers:   []Stop{filterFamily, byGuard}, Reference: "CVE-2026-43500, CVE-2026-43494", Controls: []int{1},
 	},
 	{
 		ID: "N04", Title: "families that hardly anybody uses", Technique: "socket(2) of AF_KEY, TIPC, CAN, BLUETOOTH, SMC, X25",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily}, Reference: "CVE-2026-43503", Controls: []int{1},
+		Layers:   []Stop{filterFamily, byGuard}, Reference: "CVE-2026-43503", Controls: []int{1},
 	},
 	{
 		ID: "N05", Title: "frames past the network stack", Technique: "socket(2) of AF_XDP",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily, noCap}, Controls: []int{1, 2},
+		Layers:   []Stop{filterFamily, noCap, byGuard}, Controls: []int{1, 2},
 	},
 	{
 		ID: "N06", Title: "forge packets", Technique: "socket(2) of AF_PACKET, raw ICMP",
 		Harmless: "closed at once; nothing is sent",
-		Layers:   []Stop{filterFamily, noCap}, Reference: "ARP spoofing", Controls: []int{1, 2},
+		Layers:   []Stop{filterFamily, noCap, byGuard}, Reference: "ARP spoofing", Controls: []int{1, 2},
 	},
 	{
 		ID: "N07", Title: "the packet filter and IPsec", Technique: "socket(2) of NETLINK_XFRM, NETLINK_NETFILTER",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily}, Reference: "CVE-2026-43284, CVE-2026-46300", Controls: []int{1},
+		Layers:   []Stop{filterFamily, byGuard}, Reference: "CVE-2026-43284, CVE-2026-46300", Controls: []int{1},
 	},
 	{
 		ID: "N08", Title: "the host's audit", Technique: "socket(2) of NETLINK_AUDIT",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily}, Controls: []int{1},
+		Layers:   []Stop{filterFamily, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "N09", Title: "other netlink protocols", Technique: "socket(2) of NETLINK_GENERIC, SOCK_DIAG, CONNECTOR",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily}, Controls: []int{1},
+		Layers:   []Stop{filterFamily, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "N10", Title: "routes and device events", Technique: "socket(2) of NETLINK_ROUTE, KOBJECT_UEVENT",
 		Harmless: "closed at once",
-		Layers:   []Stop{filterFamily}, Controls: []int{1},
+		Layers:   []Stop{filterFamily, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "N11", Title: "a privileged port", Technique: "bind(2) of 127.0.0.1:80",

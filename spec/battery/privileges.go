@@ -68,7 +68,7 @@ var resources = []Probe{
 	{
 		ID: "R07", Title: "shared memory of System V", Technique: "shmget(2)",
 		Harmless: "4 KiB, removed at once",
-		Layers:   []Stop{filterNoSys, by(Sysctls, "ENOSPC")}, Controls: []int{1, 8}, Limits: true,
+		Layers:   []Stop{filterNoSys, by(Sysctls, "ENOSPC"), byGuard}, Controls: []int{1, 8}, Limits: true,
 	},
 	{
 		ID: "R08", Title: "write into the image", Technique: "open(2) of a new file in /",

@@ -32,5 +32,6 @@ var (
 	noCap        = by(Capabilities, "EPERM")
 	hidden       = by(Masks) // an empty file or directory is in its place
 	readOnly     = by(Masks, "EROFS")
+	byGuard      = by(Guard, "EPERM")
 	ownedByRoot  = by(UserNS, "EACCES", "EPERM") // the owner is nobody of this user namespace
 )

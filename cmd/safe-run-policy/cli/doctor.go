@@ -36,6 +36,7 @@ code is 1 when something is as bad as --fail-on, or worse.`,
 			}
 			facts := doctor.Look(cmd.Context(), doctor.Where{Path: os.Getenv("PATH")}, probe.Host())
 			facts.Dead = dead(state.DefaultRoot)
+			facts.Guard = guardFacts()
 			return a.judged(&o, report.Findings{Kind: "doctor", Subject: "this host", Findings: host.Judge(facts)})
 		},
 	}

@@ -39,6 +39,7 @@ var changes = map[string]change{
 	"mount":                 {Flag: "--volume"},
 	"namespaces":            {},
 	"landlock":              {Key: "accept"},
+	"guard":                 {Key: "accept"},
 	"second layers":         {Key: "seccomp.allow"},
 	"network":               {"--network", "network.mode"},
 	"no_new_privs":          {},

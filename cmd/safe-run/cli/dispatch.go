@@ -111,7 +111,7 @@ func newScan() *pflag.FlagSet {
 }
 
 // verbs are the first words that are no image.
-var verbs = slices.Concat([]string{runVerb, "volume", "explain", "spec", "profile", "seccomp", "image", "ps", "stop", "kill", "start", "restart", "wait", "rm", "logs", "attach", "exec", createVerb, "events", containerVerb, "healthcheck", "gc", "generate", "audit", "doctor", "export", "convert", "install", "verify", "version", "completion", "help", "pool", attackVerb}, liveVerbNames)
+var verbs = slices.Concat([]string{runVerb, "volume", "explain", "spec", "profile", "seccomp", "image", "ps", "stop", "kill", "start", "restart", "wait", "rm", "logs", "attach", "exec", createVerb, "events", containerVerb, "healthcheck", "gc", "generate", "audit", "doctor", "export", "convert", "install", "verify", "guard", "version", "completion", "help", "pool", attackVerb}, liveVerbNames)
 
 func isVerb(word string) bool { return slices.Contains(verbs, word) }
 

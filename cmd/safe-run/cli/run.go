@@ -12,6 +12,7 @@ import (
 
 	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/sandbox"
+	"github.com/safe-run/safe-run/sandbox/guard"
 	"github.com/safe-run/safe-run/sandbox/image"
 	"github.com/safe-run/safe-run/sandbox/probe"
 	"github.com/safe-run/safe-run/sandbox/runc"
@@ -135,7 +136,7 @@ func prepare(ctx context.Context, std IO, o runOptions, who identify) (p *prepar
 	var known sync.WaitGroup
 	var noIdentity error
 	known.Go(func() { in.Instance, p.lease, noIdentity = who(probe.IDs(), o.Name) })
-	known.Go(func() { p.host = probe.Host() })
+	known.Go(func() { p.host = probe.Host(); p.host.Guard = guard.On() })
 	in.Profile, err = resolvePolicy(o)
 	if err == nil {
 		trust := spec.TrustOf(in.Profile)

@@ -47,6 +47,11 @@ func (a *app) policyVerbs() []*cobra.Command {
 			"  safe-run install docker --dry-run",
 		},
 		{
+			"guard", "guard {on | off | status}", "have the kernel refuse containers a second time what their filters refuse",
+			"switch programs of the BPF security module on or off that refuse containers what filter and masks refuse; an administrator's decision.",
+			"  safe-run guard on",
+		},
+		{
 			"verify", "verify [flags] [IMAGE]", "attack a sandbox from inside, and say what stopped each attack",
 			"start a sandbox as run would, attack it from inside, and say which layer stopped each attack.",
 			"  safe-run verify --profile web nginx:1.27",

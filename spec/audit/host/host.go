@@ -21,6 +21,8 @@ type Facts struct {
 	Notify spec.Tri
 	// Landlock is the ABI's version, 0 where there is none, -1 where nobody knows.
 	Landlock int
+	// Guard is the state of the BPF programs that an administrator can switch on.
+	Guard Guard
 	// Sysctls by name: those that there are.
 	Sysctls map[string]string
 	// Favordynmods: cgroup version 2 is mounted so that processes join groups
@@ -36,6 +38,13 @@ type Facts struct {
 	Dirs []File
 	// Dead are sandboxes whose launcher is gone.
 	Dead []string
+}
+
+// Guard is whether the guard is on, or could be, or why it cannot, and what to do
+// about it.
+type Guard struct {
+	On, Possible bool
+	Why, Mend    string
 }
 
 // SubID is a line of /etc/subuid or /etc/subgid.

@@ -20,7 +20,7 @@ func well() Facts {
 			Cgroup: spec.Cgroup{Version: 2, Driver: "systemd", Controllers: []string{"cpu", "memory", "pids", "devices", "freezer"}, SwapLimit: true},
 			IDs:    spec.IDRange{First: 0x70000000, Count: 0x0ffe0000},
 		},
-		Root: true, Notify: spec.Yes, Landlock: 6, Favordynmods: spec.Yes,
+		Root: true, Notify: spec.Yes, Landlock: 6, Guard: Guard{Possible: true}, Favordynmods: spec.Yes,
 		Sysctls: map[string]string{
 			"kernel.unprivileged_bpf_disabled": "2", "kernel.kptr_restrict": "1", "kernel.dmesg_restrict": "1", "kernel.yama.ptrace_scope": "1", "kernel.io_uring_disabled": "2",
 			"kernel.unprivileged_userns_clone": "0", "dev.tty.legacy_tiocsti": "0", "kernel.core_pattern": "core", "user.max_user_namespaces": "63000",
@@ -51,6 +51,7 @@ func TestTroubles(t *testing.T) {
 		"no seccomp":        {"seccomp", severity.Critical, func(f *Facts) { f.Host.Seccomp = spec.No }},
 		"no notify":         {"seccomp-notify", severity.Low, func(f *Facts) { f.Notify = spec.No }},
 		"no idmap":          {"idmapped-mounts", severity.High, func(f *Facts) { f.Host.IDMappedMounts = spec.No }},
+		"no guard":          {"guard", severity.Info, func(f *Facts) { f.Guard = Guard{Why: "it is refused", Mend: "another kernel"} }},
 		"no landlock":       {"landlock", severity.Low, func(f *Facts) { f.Landlock = 0 }},
 		"no lsm":            {"lsm", severity.Low, func(f *Facts) { f.Host.LSMs = []string{"capability"} }},
 		"no pids":           {"cgroups", severity.High, func(f *Facts) { f.Host.Cgroup.Controllers = []string{"cpu", "memory", "devices", "freezer"} }},

@@ -23,7 +23,7 @@ func kernel(f Facts) []audit.Finding {
 			"the kernel has no idmapped mounts", "files of images and of bind mounts are not seen with their owners", "boot Linux 5.12 or later"}),
 		check{"overlay-idmap", "idmapped layers of overlayfs", nil}.feature(f.Host.OverlayIDMap, "there are", severity.Medium, trouble{
 			"overlayfs does not take idmapped layers", "images cannot be shared by containers of different id ranges", "boot Linux 5.19 or later"}),
-		landlock(f.Landlock), lsms(f.Host.LSMs),
+		landlock(f.Landlock), lsms(f.Host.LSMs), guard(f.Guard),
 	}
 	return out
 }
@@ -81,6 +81,21 @@ func lsms(names []string) audit.Finding {
 	}
 	return c.bad(severity.Low, trouble{"neither AppArmor nor SELinux is switched on (" + strings.Join(names, ", ") + ")",
 		"a second list of what may be reached, apart from system calls", "boot with apparmor=1 security=apparmor, where the kernel has it"})
+}
+
+// guard is nobody's duty: it is said what there is, and the next step.
+func guard(g Guard) audit.Finding {
+	c := check{"guard", "guard", []int{21}}
+	switch {
+	case g.On:
+		return c.fine("on: containers are refused a second time what their filters refuse")
+	case g.Why != "":
+		return c.bad(severity.Info, trouble{g.Why, "it would refuse containers a second time, inside the kernel, what their filters refuse", g.Mend})
+	}
+	if g.Possible {
+		return c.fine("possible here, and off; safe-run guard on switches it on")
+	}
+	return c.unknown("nobody has looked whether this kernel takes it")
 }
 
 func cgroups(f Facts) []audit.Finding {

@@ -129,7 +129,7 @@ func Ablations(plan *spec.Plan) []battery.Layer {
 	var all []battery.Layer
 	for _, layer := range []battery.Layer{
 		battery.Seccomp, battery.Capabilities, battery.Masks, battery.Mounts, battery.ReadOnly,
-		battery.NonRoot, battery.UserNS, battery.Cgroup, battery.Rlimits, battery.Sysctls, battery.Landlock,
+		battery.NonRoot, battery.UserNS, battery.Cgroup, battery.Rlimits, battery.Sysctls, battery.Landlock, battery.Guard,
 	} {
 		if has(plan, layer) {
 			all = append(all, layer)
@@ -164,6 +164,7 @@ var removals = map[battery.Layer]func(*spec.Plan){
 	battery.NoNewPrivs:  func(p *spec.Plan) { p.OCI.Process.NoNewPrivileges, p.OCI.Linux.Seccomp = false, nil },
 	battery.BoundingSet: wholeBoundingSet,
 	battery.Namespaces:  hostNetwork,
+	battery.Guard:       func(p *spec.Plan) { p.Guard = nil },
 	// What these hold away is put there by Stage.
 	battery.DeviceNodes: func(*spec.Plan) {},
 	battery.NoHostFiles: func(*spec.Plan) {},

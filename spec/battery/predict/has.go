@@ -48,6 +48,8 @@ func has(p *spec.Plan, layer battery.Layer) bool {
 		return len(l.Sysctl)+len(p.Namespaced) > 0
 	case battery.LSM:
 		return p.OCI.Process.ApparmorProfile != "" || p.OCI.Process.SelinuxLabel != ""
+	case battery.Guard:
+		return p.Guard != nil
 	case battery.Landlock:
 		return p.Landlock != nil
 	case battery.BoundingSet:
