@@ -44,17 +44,17 @@ var calls = []Probe{
 	},
 	{
 		ID: "X09", Title: "read other processes' memory", Technique: "process_vm_readv(2)",
-		Harmless: "16 bytes of itself",
+		Harmless: "16 bytes of a child, which ends at once",
 		Layers:   []Stop{filterPerm, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X10", Title: "compare processes and move their pages", Technique: "kcmp(2), move_pages(2)",
-		Harmless: "itself with itself; flags that cannot be",
+		Harmless: "with a child, of which no page is moved",
 		Layers:   []Stop{filterPerm, byGuard}, Controls: []int{1},
 	},
 	{
 		ID: "X11", Title: "take other processes' descriptors", Technique: "pidfd_getfd(2)",
-		Harmless: "its own standard input",
+		Harmless: "the standard input of a child, which ends at once",
 		Layers:   []Stop{filterPerm, byGuard}, Controls: []int{1},
 	},
 	{
