@@ -28,6 +28,7 @@ func (b *Battery) fromOutside(ctx context.Context, found *findings) {
 			found.plain.lines[i].Verdict, found.plain.lines[i].Detail = battery.Allowed, "the server of the host was reached, whatever the probe says"
 		case l.ID == "N15" && l.Verdict == battery.NotRun && b.outside.address == "":
 			found.plain.lines[i].Detail = "this host has no address but loopback for a server to listen at; sandbox/network's tests have servers in networks made for them"
+		case look != nil && (b.Sabotage != nil || b.Base != nil): // they are of the plan as it is
 		case l.ID == "R06" && b.Ledger == "": // nobody says where logs are
 		case look != nil && l.Verdict == battery.NotRun:
 			b.tell(l.ID)
