@@ -183,7 +183,11 @@ func unmount() {
 	if err != nil || !strings.Contains(string(mounts), mountedAs+" "+guard.FS+" bpf ") {
 		return
 	}
-	if entries, err := os.ReadDir(guard.FS); err == nil && len(entries) == 0 {
+	entries, err := os.ReadDir(guard.FS)
+	others := slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		return e.Name() != "maps.debug" && e.Name() != "progs.debug" // the kernel's own (CONFIG_BPF_PRELOAD)
+	})
+	if err == nil && !others {
 		_ = unix.Unmount(guard.FS, 0) // or somebody has it open
 	}
 }
