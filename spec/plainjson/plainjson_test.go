@@ -105,6 +105,7 @@ func TestUnusual(t *testing.T) {
 		}{time.Unix(1, 2).UTC()},
 		struct {
 			A int `json:"-"`
+			//lint:ignore SA5008 a field may have a dash for its name
 			B int `json:"-,"`
 			C int `json:"a<b"`
 			D int `json:"a b"`
