@@ -218,6 +218,12 @@ func TestOCIProfile(t *testing.T) {
 		t.Errorf("root: %d, %s", code, text)
 	}
 	b.oci.Process.User = specs.User{UID: 1000, GID: 1000}
+	b.oci.Annotations["dev.safe-run.landlock"] = "{}"
+	b.write(t, "sh", "-c", lookAround)
+	if code, _, text := b.call("run", "c"); code != 1 || !strings.Contains(text, "annotation dev.safe-run.landlock") {
+		t.Errorf("rules of its own: %d, %s", code, text)
+	}
+	delete(b.oci.Annotations, "dev.safe-run.landlock")
 	b.write(t, "sh", "-c", lookAround)
 	if _, out, text := b.call("run", "c"); out != confined {
 		t.Errorf("got %q, %s", out, text)

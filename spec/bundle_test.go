@@ -147,6 +147,11 @@ var conflicts = []struct {
 	{"a unit's limit", func(in *spec.BundleInput) {
 		in.OCI.Annotations = map[string]string{"org.systemd.property.MemoryMax": "1", "org.systemd.property.After": "'x'"}
 	}, func(s *specs.Spec) bool { return len(s.Annotations) != 1 }},
+	{"rules of its own", func(in *spec.BundleInput) {
+		in.OCI.Annotations = map[string]string{"dev.safe-run.landlock": "{}", "dev.safe-run.network": "bridge"}
+	}, func(s *specs.Spec) bool {
+		return len(s.Annotations) != 1 || s.Annotations["dev.safe-run.network"] == ""
+	}},
 	{"an interface of the host", func(in *spec.BundleInput) {
 		in.OCI.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}}
 	}, func(s *specs.Spec) bool { return len(s.Linux.NetDevices) > 0 }},

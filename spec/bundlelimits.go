@@ -168,12 +168,19 @@ const unitProperty = "org.systemd.property."
 
 var unitProperties = []string{"After", "CollectMode", "DefaultDependencies", "KillSignal", "TimeoutStopUSec"}
 
+// ownAnnotation begins the annotations that are safe-run's own, of which an
+// exported bundle has the one that tells its network.
+const (
+	ownAnnotation     = "dev.safe-run."
+	networkAnnotation = ownAnnotation + "network"
+)
+
 // meetAnnotations leaves out those that say limits again, in another way, or
 // that a runtime takes for its own.
 func (m *meeter) meetAnnotations() error {
-	for key := range m.oci.Annotations {
+	for _, key := range slices.Sorted(maps.Keys(m.oci.Annotations)) {
 		property, isUnit := strings.CutPrefix(key, unitProperty)
-		own := key == "bundle" || key == "org.criu.config"
+		own := key == "bundle" || key == "org.criu.config" || strings.HasPrefix(key, ownAnnotation) && key != networkAnnotation
 		if !own && (!isUnit || slices.Contains(unitProperties, property)) {
 			continue
 		}

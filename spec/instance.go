@@ -56,7 +56,7 @@ func (c *compiler) hostname() error {
 // properties could undo the limits of the plan (runc's docs/systemd.md).
 func (c *compiler) labels() error {
 	for name, value := range c.in.Request.Labels {
-		for _, prefix := range []string{"org.systemd.property.", "run.oci.", "io.kubernetes.", "dev.safe-run."} {
+		for _, prefix := range []string{"org.systemd.property.", "run.oci.", "io.kubernetes.", ownAnnotation} {
 			if strings.HasPrefix(name, prefix) {
 				return problem.New("choose another name", "label %q is reserved: runtimes act on %s*", clip(name), prefix)
 			}

@@ -47,6 +47,17 @@ func TestCgroupsPath(t *testing.T) {
 	}
 }
 
+// TestReservedLabels: labels become annotations, and some of those are orders.
+func TestReservedLabels(t *testing.T) {
+	for _, name := range []string{"dev.safe-run.landlock", "dev.safe-run.landlock=", "org.systemd.property.MemoryMax", "run.oci.keep_original_groups"} {
+		in := input(t, "default")
+		in.Request.Labels = map[string]string{name: "{}"}
+		if _, err := spec.Compile(in); err == nil {
+			t.Errorf("label %s is taken", name)
+		}
+	}
+}
+
 func TestHostname(t *testing.T) {
 	in := input(t, "default")
 	in.Request.Hostname = "shop-1.example"

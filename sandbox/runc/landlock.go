@@ -3,6 +3,7 @@ package runc
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runc/libcontainer/configs"
@@ -16,10 +17,13 @@ import (
 // join later.
 const landlockLabel = "dev.safe-run.landlock="
 
-// underLandlock writes the rules into a container's configuration. They are
-// applied where init makes its filter (compiled/answer.c), so that there has to
-// be one: without a policy it is one that allows everything, by every way.
+// underLandlock writes the rules into a container's configuration, whose other
+// labels are annotations, which whoever starts a container chooses: one that looks
+// like rules is none. They are applied where init makes its filter
+// (compiled/answer.c), so that there has to be one: without a policy it is one that
+// allows everything, by every way.
 func underLandlock(config *configs.Config, rules *spec.Landlock) error {
+	config.Labels = slices.DeleteFunc(config.Labels, func(l string) bool { return strings.HasPrefix(l, landlockLabel) })
 	if rules == nil {
 		return nil
 	}

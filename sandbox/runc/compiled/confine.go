@@ -9,6 +9,7 @@ import "C"
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"strconv"
 	"syscall"
@@ -30,6 +31,9 @@ var confining struct {
 func confineBy(rules []byte) error {
 	if err := json.Unmarshal(rules, &confining.Confinement); err != nil {
 		return err
+	}
+	if confining.Landlock == nil && len(confining.Limits) == 0 {
+		return errors.New("the rules for Landlock hold nothing")
 	}
 	confining.fifo = -1 // who joins has none
 	if fd, err := strconv.Atoi(os.Getenv(fifo)); err == nil {
