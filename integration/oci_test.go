@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -251,5 +252,27 @@ func TestOCIProfile(t *testing.T) {
 	}
 	if stats.Data.Pids.Limit != 128 || stats.Data.Memory.Usage.Limit != 512<<20 {
 		t.Errorf("after an update that asks for more: %+v", stats.Data)
+	}
+}
+
+// TestOCIRootDevices: the devices of a bundle that mounts nothing at /dev are
+// used, and nothing else of its root is written.
+func TestOCIRootDevices(t *testing.T) {
+	b := newBundle(t, safeRunOCI(t))
+	b.oci.Annotations = map[string]string{"safe-run.dev/profile": "default"}
+	b.oci.Linux.Namespaces = append(b.oci.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	ids := []specs.LinuxIDMapping{{HostID: 0x7fff0000, Size: 65536}}
+	b.oci.Linux.UIDMappings, b.oci.Linux.GIDMappings = ids, ids
+	b.oci.Process.User = specs.User{UID: 1000, GID: 1000}
+	b.oci.Mounts = slices.DeleteFunc(b.oci.Mounts, func(m specs.Mount) bool { return strings.HasPrefix(m.Destination, "/dev") })
+	for _, dir := range []string{"rootfs", "rootfs/dev"} { // where libcontainer makes them, as the container's root
+		at := filepath.Join(b.dir, dir)
+		if err := errors.Join(os.MkdirAll(at, 0o755), os.Chown(at, 0x7fff0000, 0x7fff0000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.write(t, "sh", "-c", "echo x >/dev/null && head -c 1 /dev/zero | wc -c; echo x 2>/dev/null >/file || echo kept")
+	if _, out, text := b.call("run", "c"); out != "1\nkept\n" {
+		t.Errorf("got %q, %s", out, text)
 	}
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"maps"
 	"path"
 	"slices"
 
@@ -14,13 +15,16 @@ func (m *meeter) meetLandlock() error {
 	if err := m.landlockOf(mounts, m.oci.Root.Readonly); err != nil || m.plan.Landlock == nil {
 		return err
 	}
-	if at := slices.IndexFunc(mounts, func(mount specs.Mount) bool { return mount.Destination == "/dev" }); at < 0 || readOnly(mounts[at]) {
-		// Devices are written whatever the flags of the mount that they are on.
-		where := "/dev"
-		if at < 0 {
-			where = "/" // a rule is for a mount
-		}
-		m.plan.Landlock.Rules = append(m.plan.Landlock.Rules, LandlockRule{Path: where, Access: []string{LandlockIoctl, LandlockWrite}})
+	// Devices are written whatever the flags of the mount that they are on, and where
+	// that is the root nothing else there is.
+	var devices []string
+	if at := slices.IndexFunc(mounts, func(mount specs.Mount) bool { return mount.Destination == "/dev" }); at < 0 {
+		devices = slices.Sorted(maps.Keys(harmless))
+	} else if readOnly(mounts[at]) {
+		devices = []string{"/dev"}
+	}
+	for _, at := range devices {
+		m.plan.Landlock.Rules = append(m.plan.Landlock.Rules, LandlockRule{Path: at, Access: []string{LandlockIoctl, LandlockWrite}})
 	}
 	return nil
 }

@@ -43,8 +43,12 @@ func TestBundleLandlock(t *testing.T) {
 	}
 	bare := bundleInput(t)
 	bare.Host.Landlock = 7 // its devices are in the root
-	if got := given(meetBundle(t, bare).Landlock, "/"); !slices.Contains(got, spec.LandlockIoctl) || slices.Contains(got, spec.LandlockMake) {
-		t.Errorf("without /dev: %v", got)
+	l = meetBundle(t, bare).Landlock
+	if got, want := given(l, "/dev/null"), []string{spec.LandlockIoctl, spec.LandlockWrite}; !slices.Equal(got, want) {
+		t.Errorf("a device of a root without /dev: %v, want %v", got, want)
+	}
+	if got, want := given(l, "/"), []string{spec.LandlockExecute, spec.LandlockRead}; !slices.Equal(got, want) {
+		t.Errorf("a root without /dev: %v, want %v", got, want)
 	}
 	open := bundleInput(t)
 	open.Host.Landlock, open.OCI.Root.Readonly, open.Profile.Rootfs.ReadOnly, open.Profile.Rootfs.Why = 7, false, new(false), "a test"

@@ -22,11 +22,12 @@ import (
 const caseVar = "SAFE_RUN_LANDLOCK_TEST"
 
 // tried is a case: what was changed in a tree, the rules that are applied then,
-// and what becomes of a file that is made in a directory.
+// and what becomes of a file that is made in a directory, or of a node that is opened.
 type tried struct {
 	Mounts, Dirs []string
 	Links        map[string]string
 	Rename       [2]string // before Links
+	Nodes        map[string][2]uint32
 	Rules        []spec.LandlockRule
 	Want         map[string]string
 }
@@ -63,6 +64,9 @@ func try(text, root string) error {
 	for at, to := range c.Links {
 		err = errors.Join(err, os.MkdirAll(filepath.Dir(at), 0o755), os.Symlink(to, at))
 	}
+	for at, number := range c.Nodes {
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(at), 0o755), unix.Mknod(at, unix.S_IFCHR|0o666, int(unix.Mkdev(number[0], number[1]))))
+	}
 	if err != nil {
 		return err
 	}
@@ -71,7 +75,10 @@ func try(text, root string) error {
 	}
 	for dir, want := range c.Want {
 		got := "ok"
-		if err := os.WriteFile(filepath.Join(dir, "made"), nil, 0o600); errors.Is(err, unix.EACCES) {
+		if _, node := c.Nodes[dir]; !node {
+			dir = filepath.Join(dir, "made")
+		}
+		if err := os.WriteFile(dir, nil, 0o600); errors.Is(err, unix.EACCES) {
 			got = "EACCES"
 		} else if err != nil {
 			got = err.Error()
@@ -109,6 +116,9 @@ func TestRulesAreOfMounts(t *testing.T) {
 		"links of the image": {Mounts: []string{"/run/x"}, Links: map[string]string{"/var/run": "../run", "/way": "/var/run/", "/loop": "loop"},
 			Rules: []spec.LandlockRule{changes("/way/x"), changes("/loop/x"), changes("/none/x")},
 			Want:  map[string]string{"/run/x": "ok", "/run": "EACCES"}},
+		"devices of the root": {Nodes: map[string][2]uint32{"/dev/null": {1, 3}, "/dev/zero": {1, 5}, "/dev/kmsg": {1, 11}},
+			Rules: []spec.LandlockRule{changes("/dev/null"), changes("/dev/kmsg"), changes("/etc")},
+			Want:  map[string]string{"/dev/null": "ok", "/dev/zero": "EACCES", "/dev/kmsg": "EACCES", "/etc": "EACCES"}},
 		"all but a mount": {Mounts: mounts, Links: map[string]string{"/link": "/data/a"},
 			Rules: []spec.LandlockRule{changes("/", "/data/a/m")},
 			Want:  map[string]string{"/etc": "ok", "/data/a/m": "EACCES", "/data/a": "EACCES"}},

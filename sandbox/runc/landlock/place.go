@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -12,13 +13,15 @@ import (
 // mostLinks bounds how many links are followed, as the kernel does.
 const mostLinks = 40
 
-// place opens the root, or what is mounted at a path; -1 says that nothing is.
+// place opens the root, what is mounted at a path, or one of the devices that
+// every container has; -1 says that none of them is there.
 //
 // Who joins a container finds there what its processes have made since. They
 // cannot rename a place where something is mounted (rename(2), EBUSY), but a
 // directory above it, and then put another file there, or a link to the root. So
 // links are followed on the root's own mount only: there they are the image's,
-// and a root that may be written has all rights as it is.
+// and a root that may be written has all rights as it is. Devices nobody makes
+// under Landlock, so that one of these numbers was there before.
 func place(at string) (int, error) {
 	fd, err := unix.Openat2(unix.AT_FDCWD, at, &unix.OpenHow{
 		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS,
@@ -33,7 +36,7 @@ func place(at string) (int, error) {
 		return -1, &os.PathError{Op: "open", Path: at, Err: err}
 	}
 	stat, err := statOf(fd)
-	if err != nil || path.Clean(at) != "/" && stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 {
+	if err != nil || path.Clean(at) != "/" && stat.Attributes&unix.STATX_ATTR_MOUNT_ROOT == 0 && !isDevice(stat) {
 		unix.Close(fd)
 		return -1, err
 	}
@@ -53,6 +56,16 @@ func statOf(fd int) (stat unix.Statx_t, err error) {
 }
 
 func isLink(stat unix.Statx_t) bool { return stat.Mode&unix.S_IFMT == unix.S_IFLNK }
+
+// isDevice says whether it is null, zero, full, random, urandom, tty or ptmx
+// (Documentation/admin-guide/devices.txt of the kernel).
+func isDevice(stat unix.Statx_t) bool {
+	if stat.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return false
+	}
+	minors := map[uint32][]uint32{1: {3, 5, 7, 8, 9}, 5: {0, 2}}
+	return slices.Contains(minors[stat.Rdev_major], stat.Rdev_minor)
+}
 
 // follow opens a path with links in it, as long as they are on the root's mount.
 func follow(at string) (int, error) {
