@@ -272,7 +272,11 @@ func (c *Cmd) release(context.Context) error {
 	c.watchKernel()
 	c.watchCounted()
 	c.reacts.Store(c.container)
-	held, err := guard.Enter(c.container.Pid(), c.Plan.Guard)
+	refused := c.Plan.Guard
+	if refused == nil && guard.On() {
+		refused = c.Plan.GuardNow()
+	}
+	held, err := guard.Enter(c.container.Pid(), refused)
 	if err != nil {
 		return err
 	}

@@ -13,8 +13,8 @@ import (
 // Guard is what the host's guard refuses the container, once more: BPF programs
 // of the security module, which an administrator switches on (safe-run guard on).
 // They know nothing of system calls. They are asked where the kernel is about to
-// do the thing itself, by whichever way that was reached, and so hold where a
-// filter or a mask has a hole.
+// do the thing itself, by whichever call that was reached, and so hold where a
+// filter or a mask has a hole. What each class does not hold is said beside it.
 type Guard struct {
 	// Deny are names of classes; see GuardClasses.
 	Deny []string `json:"deny,omitempty"`
@@ -31,17 +31,22 @@ type Guard struct {
 const (
 	GuardUserfaultfd = "userfaultfd"
 	GuardIOUring     = "io-uring"
-	GuardKeys        = "keys"
-	GuardPtrace      = "ptrace"    // trace others, read their memory, take their descriptors
-	GuardCompare     = "processes" // compare and move what others have
-	GuardPerf        = "perf-events"
-	GuardBPF         = "bpf"
-	GuardShm         = "sysv-shm"
-	GuardMsg         = "sysv-msg"
-	GuardSem         = "sysv-sem"
-	GuardUserNS      = "user-namespaces"
-	GuardSyslog      = "syslog"
-	GuardTTY         = "terminal-input" // TIOCSTI and TIOCLINUX
+	// Look at, use, change and search keys and keyrings. That a process makes itself a
+	// new session keyring without a name is asked about nowhere.
+	GuardKeys = "keys"
+	// Trace others, take their descriptors, and read and write their memory by
+	// process_vm_readv(2) and its like. Not by /proc/PID/mem: no filter refuses that,
+	// so that the plan allows it to whom the kernel does.
+	GuardPtrace  = "ptrace"
+	GuardCompare = "processes" // compare and move what others have
+	GuardPerf    = "perf-events"
+	GuardBPF     = "bpf"
+	GuardShm     = "sysv-shm"
+	GuardMsg     = "sysv-msg"
+	GuardSem     = "sysv-sem"
+	GuardUserNS  = "user-namespaces"
+	GuardSyslog  = "syslog"
+	GuardTTY     = "terminal-input" // TIOCSTI and TIOCLINUX
 )
 
 // guardClass is something that the kernel asks one hook for: all the ways to it
@@ -221,6 +226,16 @@ func (c *compiler) guard() error {
 		Why: "this host's guard refuses again, in the kernel's own checks, what filter and masks refuse",
 	})
 	return nil
+}
+
+// GuardNow is what the guard refuses a container that is about to begin where the
+// guard is on: it may have been switched on since the plan was made, or the plan was
+// made without a look at it. Nil where that was accepted.
+func (p *Plan) GuardNow() *Guard {
+	if p.Guard != nil || slices.Contains(p.Accepted, profiles.WeakGuard) {
+		return p.Guard
+	}
+	return MakeGuard(p.OCI.Linux.Seccomp, p.OCI.Linux.MaskedPaths)
 }
 
 func (g *Guard) summary() string {

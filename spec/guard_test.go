@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,25 @@ func TestGuardAccepted(t *testing.T) {
 	plan := compile(t, in)
 	if d := decision(t, plan, "guard"); plan.Guard != nil || d.Weakens == "" || !slices.Contains(plan.Accepted, profiles.WeakGuard) {
 		t.Errorf("%+v, %+v", plan.Guard, d)
+	}
+}
+
+// TestGuardNow: a guard that was switched on since the plan was made refuses what it
+// would have, unless it was accepted that it does not.
+func TestGuardNow(t *testing.T) {
+	in := input(t, "default")
+	before := compile(t, in)
+	in.Host.Guard = true
+	after := compile(t, in)
+	if got := before.GuardNow(); !reflect.DeepEqual(got, after.Guard) {
+		t.Errorf("%+v, want %+v", got, after.Guard)
+	}
+	if got := after.GuardNow(); got != after.Guard {
+		t.Errorf("a plan that has one has %+v", got)
+	}
+	before.Accepted = append(before.Accepted, profiles.WeakGuard)
+	if got := before.GuardNow(); got != nil {
+		t.Errorf("where it was accepted: %+v", got)
 	}
 }
 

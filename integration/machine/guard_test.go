@@ -102,6 +102,7 @@ func TestInsideGuard(t *testing.T) {
 	if list, err := os.ReadFile("/sys/kernel/security/lsm"); err != nil || !strings.Contains(string(list), "bpf") {
 		t.Skipf("NOT CHECKED: the guard: the kernel has %s (%v)", list, err)
 	}
+	t.Run("strangers", ofStrangers)
 	before := tried(t, nil, "now")
 	if got := before.refused(); len(got) > 0 {
 		t.Fatalf("refused without a guard: %q", got)
@@ -125,6 +126,7 @@ func TestInsideGuard(t *testing.T) {
 	t.Run("classes", classesAlone)
 	t.Run("inherited", inherited)
 	t.Run("containers", heldContainers)
+	t.Run("numbers", numbersAgain)
 	t.Run("closed", failsClosed)
 	mustRun(t, "guard", "off")
 	if said := mustRun(t, "guard", "off"); !strings.Contains(said, "off already") {

@@ -1,10 +1,13 @@
 package machine
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -152,12 +155,13 @@ func guardTries() map[string]func() error {
 			defer unix.Close(fd)
 			return call(false, unix.SYS_IOCTL, uintptr(fd), 1<<32|unix.TIOCSTI, p(0))
 		},
-		"family 40":  socketTry(unix.AF_VSOCK, unix.SOCK_STREAM, 0),
-		"family 38":  socketTry(unix.AF_ALG, unix.SOCK_SEQPACKET, 0),
-		"family 1":   socketTry(unix.AF_UNIX, unix.SOCK_STREAM, 0),
-		"family 2":   socketTry(unix.AF_INET, unix.SOCK_STREAM, 0),
-		"netlink 12": socketTry(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER),
-		"netlink 0":  socketTry(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE),
+		spec.GuardTTY + " of 32 bits": narrow,
+		"family 40":                   socketTry(unix.AF_VSOCK, unix.SOCK_STREAM, 0),
+		"family 38":                   socketTry(unix.AF_ALG, unix.SOCK_SEQPACKET, 0),
+		"family 1":                    socketTry(unix.AF_UNIX, unix.SOCK_STREAM, 0),
+		"family 2":                    socketTry(unix.AF_INET, unix.SOCK_STREAM, 0),
+		"netlink 12":                  socketTry(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER),
+		"netlink 0":                   socketTry(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE),
 	}
 	for _, path := range append(spec.GuardPaths(), "/proc/cpuinfo", "/proc/self/status", "/sys/kernel/notes", belowModule, "/sys/devices/virtual") {
 		tries[path] = func() error {
@@ -169,6 +173,50 @@ func guardTries() map[string]func() error {
 		}
 	}
 	return tries
+}
+
+// narrow asks the kernel for ioctl(0, TIOCSTI, 0) by its calls of 32 bits, in a
+// program of 64: int $0x80, and exit(-what came of it).
+func narrow() error {
+	code := []byte{
+		0xb8, 54, 0, 0, 0, // mov eax, ioctl
+		0x31, 0xdb, // xor ebx, ebx
+		0xb9, 0x12, 0x54, 0, 0, // mov ecx, TIOCSTI
+		0x31, 0xd2, // xor edx, edx
+		0xcd, 0x80, // int 0x80
+		0xf7, 0xd8, // neg eax
+		0x89, 0xc3, // mov ebx, eax
+		0xb8, 1, 0, 0, 0, // mov eax, exit
+		0xcd, 0x80,
+	}
+	const base, size = 0x400000, 64 + 56
+	image := []byte{0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	put := func(n int, values ...uint64) {
+		for _, v := range values {
+			image = append(image, binary.LittleEndian.AppendUint64(nil, v)[:n]...)
+		}
+	}
+	put(2, 2, 62) // ET_EXEC, EM_X86_64
+	put(4, 1)
+	put(8, base+size, 64, 0)
+	put(4, 0)
+	put(2, 64, 56, 1, 0, 0, 0)
+	put(4, 1, 5) // PT_LOAD, PF_R | PF_X
+	put(8, 0, base, base, size+uint64(len(code)), size+uint64(len(code)), 0x1000)
+	dir, err := os.MkdirTemp("", "narrow")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "narrow")
+	if err := os.WriteFile(program, append(image, code...), 0o700); err != nil {
+		return err
+	}
+	var ended *exec.ExitError
+	if err := exec.Command(program).Run(); !errors.As(err, &ended) || !ended.Exited() {
+		return fmt.Errorf("a call of 32 bits: %w", err)
+	}
+	return syscall.Errno(ended.ExitCode())
 }
 
 // ipc makes an object of System V and removes it.

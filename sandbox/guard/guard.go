@@ -9,13 +9,11 @@
 package guard
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +28,7 @@ const (
 	FS      = "/sys/fs/bpf"
 	Dir     = FS + "/safe-run"
 	MapPath = Dir + "/marks"
-	MapName = "saferun_marks_1"
+	MapName = "saferun_marks_2"
 )
 
 // Mark is what the programs look at.
@@ -39,9 +37,6 @@ type Mark struct {
 	Families uint64 // bits are address families
 	Netlink  uint64 // bits are protocols of AF_NETLINK
 	Paths    uint64 // bits are places in spec.GuardPaths
-	// Began is when the first process of the namespace was started, in hundredths
-	// of a second since boot: numbers of namespaces are given again.
-	Began uint64
 }
 
 // MarkOf is the mark of a container. What is not known here is an error: a plan
@@ -79,22 +74,42 @@ func MarkOf(g *spec.Guard) (Mark, error) {
 	return m, nil
 }
 
-// On says whether the guard is switched on: one look at a path. Where root cannot
-// tell, it is, and nothing runs without it.
+// On says whether the guard is switched on: one look at a path, where it is not. Where
+// root cannot tell, it is, and nothing runs without it.
 func On() bool {
-	var at unix.Stat_t
-	err := unix.Lstat(MapPath, &at)
+	own, err := Own(Dir)
+	if err == nil && own {
+		var at unix.Stat_t
+		err = unix.Lstat(MapPath, &at)
+		own = err == nil
+	}
 	switch {
 	case err == nil:
-		return true
+		return own
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
 		return false
 	}
 	return os.Geteuid() == 0
 }
 
+// Own says whether a directory is root's, and root's alone to write to. A filesystem
+// of BPF is mounted with mode 1777 unless it is told otherwise, and asks for no
+// capability where directories are made: what another user has made by the guard's
+// name is not the guard, and nobody is stopped by it.
+func Own(dir string) (bool, error) {
+	var at unix.Stat_t
+	if err := unix.Lstat(dir, &at); err != nil {
+		return false, err
+	}
+	return at.Mode&unix.S_IFMT == unix.S_IFDIR && at.Uid == 0 && at.Mode&0o022 == 0, nil
+}
+
 // Held is a container under the guard.
-type Held struct{ namespace uint32 }
+type Held struct {
+	container key
+	// namespace keeps the kernel from giving its number to another.
+	namespace int
+}
 
 // Enter puts a container under the guard, whose first process waits. Who is there
 // already, and who comes, is under it from here on.
@@ -114,38 +129,57 @@ func enter(pid int, g *spec.Guard) (*Held, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, began, err := namespace(pid)
+	held, err := hold(pid)
 	if err != nil {
 		return nil, err
 	}
-	if own, _, err := namespace(os.Getpid()); err != nil || own == key {
-		return nil, errors.Join(err, errors.New("it has no pid namespace of its own"))
+	own, err := keyOf(os.Getpid())
+	if err == nil && own.Namespace == held.container.Namespace {
+		err = errors.New("it has no pid namespace of its own")
 	}
-	marks, err := open()
+	if err == nil {
+		err = held.mark(&mark)
+	}
 	if err != nil {
+		unix.Close(held.namespace)
 		return nil, err
 	}
-	defer unix.Close(marks)
-	mark.Began = began
-	return &Held{key}, element(cmdUpdate, marks, key, &mark)
+	return held, nil
 }
 
-// Leave forgets a container that has ended. One that nobody forgets holds nobody:
-// the next namespace of its number begins later.
+func (h *Held) mark(m *Mark) error {
+	marks, err := open()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(marks)
+	err = element(cmdUpdate, marks, h.container, m)
+	if errors.Is(err, unix.E2BIG) { // full, maybe of those that nobody has removed
+		if _, err = collect(marks); err == nil {
+			err = element(cmdUpdate, marks, h.container, m)
+		}
+	}
+	return err
+}
+
+// Leave forgets a container that has ended. One that nobody forgets, since its
+// launcher was killed, holds nobody once its processes are gone: no other namespace
+// has the number and the time. Collect removes it.
 func (h *Held) Leave() {
 	if h == nil {
 		return
 	}
 	if marks, err := open(); err == nil { // or it was switched off
-		_ = element(cmdDelete, marks, h.namespace, nil)
+		_ = element(cmdDelete, marks, h.container, nil)
 		unix.Close(marks)
 	}
+	unix.Close(h.namespace) // the next one may have the number
 }
 
 // MarkedAs gives the mark that the container of a process has, and nothing where
 // it has none. The process is the container's first.
 func MarkedAs(pid int) (Mark, error) {
-	key, began, err := namespace(pid)
+	container, err := keyOf(pid)
 	if err != nil {
 		return Mark{}, err
 	}
@@ -155,36 +189,11 @@ func MarkedAs(pid int) (Mark, error) {
 	}
 	defer unix.Close(marks)
 	var m Mark
-	err = element(cmdLookup, marks, key, &m)
-	switch {
-	case errors.Is(err, unix.ENOENT), err == nil && m.Began != began:
+	err = element(cmdLookup, marks, container, &m)
+	if errors.Is(err, unix.ENOENT) {
 		return Mark{}, nil
 	}
 	return m, err
-}
-
-// namespace is the number of the pid namespace that a process is in, and when the
-// process began (proc_pid_stat(5)).
-func namespace(pid int) (number uint32, began uint64, err error) {
-	link, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
-	if err == nil {
-		_, err = fmt.Sscanf(link, "pid:[%d]", &number)
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("the pid namespace of %d: %w", pid, err)
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, 0, err
-	}
-	// The second field may have anything in it, and ends with the last bracket.
-	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	const at = 22 - 3
-	if len(fields) <= at {
-		return 0, 0, fmt.Errorf("/proc/%d/stat: %q", pid, stat)
-	}
-	began, err = strconv.ParseUint(string(fields[at]), 10, 64)
-	return number, began, err
 }
 
 // Commands of bpf(2).
@@ -192,6 +201,7 @@ const (
 	cmdLookup  = 1
 	cmdUpdate  = 2
 	cmdDelete  = 3
+	cmdNextKey = 4
 	cmdObjGet  = 7
 	cmdObjInfo = 15
 
@@ -200,6 +210,9 @@ const (
 
 // open opens the map of marks, if it is one that this program knows.
 func open() (int, error) {
+	if own, err := Own(Dir); err != nil || !own {
+		return -1, errors.Join(err, fmt.Errorf("%s is not root's alone", Dir))
+	}
 	path, err := unix.BytePtrFromString(MapPath)
 	if err != nil {
 		return -1, err
@@ -223,7 +236,7 @@ func open() (int, error) {
 	}{uint32(fd), uint32(unsafe.Sizeof(is)), uint64(uintptr(unsafe.Pointer(&is)))}
 	_, err = bpf(cmdObjInfo, unsafe.Pointer(&info), unsafe.Sizeof(info))
 	runtime.KeepAlive(&is)
-	if err == nil && (is.kind != mapHash || is.keySize != 4 || is.valueSize != uint32(unsafe.Sizeof(Mark{})) || unix.ByteSliceToString(is.name[:]) != MapName) {
+	if err == nil && (is.kind != mapHash || is.keySize != uint32(unsafe.Sizeof(key{})) || is.valueSize != uint32(unsafe.Sizeof(Mark{})) || unix.ByteSliceToString(is.name[:]) != MapName) {
 		err = fmt.Errorf("%s is not %s: another version of safe-run has switched the guard on", MapPath, MapName)
 	}
 	if err != nil {
@@ -234,15 +247,20 @@ func open() (int, error) {
 }
 
 // element reads, writes or removes a mark.
-func element(cmd uintptr, marks int, key uint32, m *Mark) error {
+func element(cmd uintptr, marks int, container key, m *Mark) error {
+	return of(cmd, marks, &container, unsafe.Pointer(m))
+}
+
+// of is a command about a key of a map.
+func of(cmd uintptr, marks int, container *key, value unsafe.Pointer) error {
 	attr := struct {
 		fd                uint32
 		_                 uint32
 		key, value, flags uint64
-	}{fd: uint32(marks), key: uint64(uintptr(unsafe.Pointer(&key))), value: uint64(uintptr(unsafe.Pointer(m)))}
+	}{fd: uint32(marks), key: uint64(uintptr(unsafe.Pointer(container))), value: uint64(uintptr(value))}
 	_, err := bpf(cmd, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-	runtime.KeepAlive(&key)
-	runtime.KeepAlive(m)
+	runtime.KeepAlive(container)
+	runtime.KeepAlive(value)
 	return err
 }
 

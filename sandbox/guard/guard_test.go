@@ -23,7 +23,10 @@ func TestMarkOf(t *testing.T) {
 	if len(spec.GuardClasses()) > 30 || len(spec.GuardPaths()) > 63 {
 		t.Error("there are more classes or paths than a program has bits for")
 	}
-	if size := unsafe.Sizeof(Mark{}); size != 40 {
+	if size := unsafe.Sizeof(key{}); size != 16 {
+		t.Errorf("the key has %d bytes", size)
+	}
+	if size := unsafe.Sizeof(Mark{}); size != 32 {
 		t.Errorf("the mark has %d bytes, for which the programs are not written", size)
 	}
 }
@@ -39,15 +42,4 @@ func TestNeverTheHost(t *testing.T) {
 	}
 	var nobody *Held
 	nobody.Leave()
-}
-
-// TestNamespace reads what the kernel says of this process.
-func TestNamespace(t *testing.T) {
-	number, began, err := namespace(os.Getpid())
-	if err != nil || number == 0 || began == 0 {
-		t.Errorf("%d, %d, %v", number, began, err)
-	}
-	if _, _, err := namespace(1 << 30); err == nil {
-		t.Error("a process that is not there has one")
-	}
 }

@@ -20,9 +20,10 @@ const (
 
 // Offsets in the mark.
 const (
-	ofClasses, ofFamilies, ofNetlink, ofPaths, ofBegan = 0, 8, 16, 24, 32
+	ofClasses, ofFamilies, ofNetlink, ofPaths = 0, 8, 16, 24
 
-	markSize = 40
+	markSize = 32
+	keySize  = 16
 )
 
 // Labels that every program has.
@@ -70,7 +71,7 @@ const clockTick = 10_000_000
 // from the outermost one on: however deep it makes new ones, it stays in that of its
 // container. Without a mark all is allowed.
 func (b *builder) current(w *world) {
-	const pid, namespace, key = asm.R8, asm.R9, -16
+	const pid, namespace, key = asm.R8, asm.R9, -24 // of 16 bytes
 	found := b.label()
 	numbers, size, ns := w.of("pid", "numbers"), w.sizeOf("upid"), w.of("upid", "ns")
 	b.add(asm.Mov.Reg(ctx, asm.R1), asm.FnGetCurrentTask.Call())
@@ -78,39 +79,29 @@ func (b *builder) current(w *world) {
 	b.read(mark, pid, w.of("pid", "level"))
 	b.add(asm.Mov.Reg32(mark, mark))
 	for level := range uint32(mostLevels) {
-		next := b.label()
 		// The host's own is the first, and is never marked.
 		b.add(asm.JLE.Imm(mark, int32(level), allow))
 		b.read(namespace, pid, numbers+(level+1)*size+ns)
 		b.read(asm.R1, namespace, w.of("pid_namespace", "ns.inum"))
-		b.add(
-			asm.StoreMem(asm.RFP, key, asm.R1, asm.Word),
-			asm.LoadMapPtr(asm.R1, w.marks),
-			asm.Mov.Reg(asm.R2, asm.RFP),
-			asm.Add.Imm(asm.R2, key),
-			asm.FnMapLookupElem.Call(),
-			asm.JEq.Imm(asm.R0, 0, next),
-			asm.StoreMem(asm.RFP, markAt, asm.R0, asm.DWord),
-		)
+		b.add(asm.StoreMem(asm.RFP, key, asm.R1, asm.Word), asm.StoreImm(asm.RFP, key+4, 0, asm.Word))
 		// Whatever thread is left of the first process, it is the leader's time.
 		b.read(namespace, namespace, w.of("pid_namespace", "child_reaper"))
 		b.read(namespace, namespace, w.of("task_struct", "group_leader"))
 		b.read(asm.R1, namespace, w.of("task_struct", "start_boottime"))
 		b.add(
 			asm.Div.Imm(asm.R1, clockTick),
-			asm.LoadMem(asm.R2, asm.RFP, markAt, asm.DWord),
-			asm.LoadMem(asm.R3, asm.R2, ofBegan, asm.DWord),
-			asm.JEq.Reg(asm.R1, asm.R3, found),
+			asm.StoreMem(asm.RFP, key+8, asm.R1, asm.DWord),
+			asm.LoadMapPtr(asm.R1, w.marks),
+			asm.Mov.Reg(asm.R2, asm.RFP),
+			asm.Add.Imm(asm.R2, key),
+			asm.FnMapLookupElem.Call(),
+			asm.JNE.Imm(asm.R0, 0, found),
 		)
-		b.at(next)
 	}
 	b.jump(allow)
 	b.at(found)
-	b.add(asm.LoadMem(mark, asm.RFP, markAt, asm.DWord))
+	b.add(asm.Mov.Reg(mark, asm.R0))
 }
-
-// markAt is where the mark's address waits on the stack.
-const markAt = -24
 
 // end is the two ways out.
 func (b *builder) end() asm.Instructions {

@@ -51,7 +51,7 @@ func load() (*loaded, error) {
 	}
 	w := &world{marks: l.marks.FD(), paths: l.paths.FD(), offsets: &offsets{types: types}}
 	for _, h := range hooks {
-		if err == nil {
+		if err == nil && (!h.optional || asksAt(types, h.name)) {
 			code := h.program(w)
 			if err = w.wrong; err == nil {
 				err = l.attach(h.name, code, types)
@@ -70,7 +70,7 @@ const mostMarks = 1 << 16
 
 func newMarks() (*ebpf.Map, error) {
 	return ebpf.NewMap(&ebpf.MapSpec{
-		Name: guard.MapName, Type: ebpf.Hash, KeySize: 4, ValueSize: markSize, MaxEntries: mostMarks, Flags: unix.BPF_F_NO_PREALLOC,
+		Name: guard.MapName, Type: ebpf.Hash, KeySize: keySize, ValueSize: markSize, MaxEntries: mostMarks, Flags: unix.BPF_F_NO_PREALLOC,
 	})
 }
 
@@ -94,10 +94,15 @@ func newPaths() (*ebpf.Map, error) {
 	return m, m.Freeze()
 }
 
+// asksAt says whether a kernel asks security modules about a hook.
+func asksAt(types *btf.Spec, hook string) bool {
+	var place *btf.Func
+	return types.TypeByName("bpf_lsm_"+hook, &place) == nil
+}
+
 // attach loads a program and has a hook ask it.
 func (l *loaded) attach(hook string, code asm.Instructions, types *btf.Spec) error {
-	var place *btf.Func
-	if err := types.TypeByName("bpf_lsm_"+hook, &place); err != nil {
+	if !asksAt(types, hook) {
 		return problem.New("boot Linux 6.1 or later", "guard: this kernel does not ask security modules about %s", hook)
 	}
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{

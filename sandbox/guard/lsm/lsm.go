@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/safe-run/safe-run/sandbox/guard"
@@ -27,18 +29,26 @@ type State struct {
 	Same  bool
 }
 
-// Look says whether the guard is on.
+// Look says whether the guard is on. What another user has made by its name is not.
 func Look() (State, error) {
-	entries, err := os.ReadDir(guard.Dir)
-	if errors.Is(err, os.ErrNotExist) {
+	own, err := guard.Own(guard.Dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist), err == nil && !own:
 		return State{}, nil
+	case err == nil:
+		return look()
 	}
+	return State{}, problem.New("run it as root", "guard: look at %s: %w", guard.Dir, err)
+}
+
+func look() (State, error) {
+	entries, err := os.ReadDir(guard.Dir)
 	if err != nil {
 		return State{}, problem.New("run it as root", "guard: %w", err)
 	}
 	s := State{On: true}
 	for _, e := range entries {
-		if e.Name() != filepath.Base(guard.MapPath) {
+		if e.Name() != filepath.Base(guard.MapPath) && isLink(e.Name()) {
 			s.Hooks = append(s.Hooks, e.Name())
 		}
 	}
@@ -51,15 +61,32 @@ func Look() (State, error) {
 	if err != nil {
 		return s, fmt.Errorf("guard: %w", err)
 	}
-	s.Same = info.Name == guard.MapName && info.ValueSize == markSize && slices.Equal(s.Hooks, ours())
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		return s, fmt.Errorf("guard: %w", err)
+	}
+	s.Same = info.Name == guard.MapName && info.KeySize == keySize && info.ValueSize == markSize && slices.Equal(s.Hooks, ours(func(hook string) bool { return asksAt(types, hook) }))
 	return s, nil
 }
 
-// ours are the hooks of this version, sorted.
-func ours() []string {
+// isLink says whether a pin is of a program that the kernel asks: a name alone says nothing.
+func isLink(hook string) bool {
+	one, err := link.LoadPinnedLink(filepath.Join(guard.Dir, hook), nil)
+	if err != nil {
+		return false
+	}
+	defer one.Close()
+	info, err := one.Info()
+	return err == nil && info.Type == link.TracingType && ebpf.AttachType(info.Tracing().AttachType) == ebpf.AttachLSMMac
+}
+
+// ours are the hooks that this version uses on a kernel that asks at some, sorted.
+func ours(asks func(hook string) bool) []string {
 	var out []string
 	for _, h := range hooks {
-		out = append(out, h.name)
+		if !h.optional || asks(h.name) {
+			out = append(out, h.name)
+		}
 	}
 	slices.Sort(out)
 	return out
@@ -95,15 +122,19 @@ func On() (fresh bool, err error) {
 		// free of ours.
 		return false, problem.New("safe-run guard off && safe-run guard on, when no container runs", "guard: another version of safe-run has switched it on, and it is not whole or not this one's")
 	case state.On:
+		_, _ = guard.Collect() // what is left stays for the next time
 		return false, nil
+	}
+	if err := removeForeign(); err != nil {
+		return false, err
 	}
 	l, err := load()
 	if err != nil {
 		return false, err
 	}
 	defer l.close()
-	dir := fmt.Sprintf("%s%d", unfinished, os.Getpid())
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	dir, err := os.MkdirTemp(guard.FS, filepath.Base(unfinished)+"*")
+	if err != nil {
 		return false, fmt.Errorf("guard: %w", err)
 	}
 	if err = l.pin(dir); err == nil {
@@ -126,10 +157,16 @@ func Off() (was bool, err error) {
 		return false, err
 	}
 	defer unlock()
-	gone := fmt.Sprintf("%s%d", unfinished, os.Getpid())
-	err = os.Rename(guard.Dir, gone)
-	was = err == nil
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := removeForeign(); err != nil {
+		return false, err
+	}
+	if gone, err := os.MkdirTemp(guard.FS, filepath.Base(unfinished)+"*"); err == nil {
+		err = os.Rename(guard.Dir, filepath.Join(gone, "guard"))
+		was = err == nil
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return false, fmt.Errorf("guard: %w", err)
+		}
+	} else if entry, _ := os.Lstat(guard.Dir); entry != nil {
 		return false, fmt.Errorf("guard: %w", err)
 	}
 	if err := sweep(); err != nil {
@@ -137,6 +174,18 @@ func Off() (was bool, err error) {
 	}
 	unmount()
 	return was, nil
+}
+
+// removeForeign removes what is in the guard's place and is not root's.
+func removeForeign() error {
+	own, err := guard.Own(guard.Dir)
+	if err == nil && !own {
+		err = os.RemoveAll(guard.Dir)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return problem.New("rm -r "+guard.Dir, "guard: %w", err)
+	}
+	return nil
 }
 
 // sweep removes what is not finished, or was switched off. The programs end with
@@ -168,11 +217,25 @@ const mountedAs = "safe-run"
 func mount() error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(guard.FS, &fs); err == nil && fs.Type == unix.BPF_FS_MAGIC {
-		return nil
+		return trusted(guard.FS)
 	}
 	err := unix.Mount(mountedAs, guard.FS, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700")
 	if err != nil {
-		return problem.New("mount -t bpf bpf "+guard.FS, "guard: mount %s: %w", guard.FS, err)
+		return problem.New(mountHint, "guard: mount %s: %w", guard.FS, err)
+	}
+	return nil
+}
+
+const mountHint = "mount -t bpf -o mode=0700 bpf " + guard.FS
+
+// trusted says that nobody but root can move what root has in a directory.
+func trusted(dir string) error {
+	var at unix.Stat_t
+	if err := unix.Stat(dir, &at); err != nil {
+		return fmt.Errorf("guard: %s: %w", dir, err)
+	}
+	if at.Uid != 0 || at.Mode&0o022 != 0 && at.Mode&unix.S_ISVTX == 0 {
+		return problem.New("umount "+dir+"; "+mountHint, "guard: others than root may move what is in %s (uid %d, mode %#o)", dir, at.Uid, at.Mode&0o7777)
 	}
 	return nil
 }

@@ -78,8 +78,26 @@ func TestHooksCoverClasses(t *testing.T) {
 			t.Errorf("no program asks for the class %s", class)
 		}
 	}
-	if !slices.IsSorted(ours()) || len(ours()) != len(hooks) {
-		t.Errorf("ours are %q", ours())
+	if all := ours(func(string) bool { return true }); !slices.IsSorted(all) || len(all) != len(hooks) {
+		t.Errorf("ours are %q", all)
+	}
+}
+
+// TestOptionalHook is asked where the kernel has it, and missed nowhere else.
+func TestOptionalHook(t *testing.T) {
+	const compat = "file_ioctl_compat"
+	if got := ours(func(string) bool { return true }); !slices.Contains(got, compat) {
+		t.Errorf("of a kernel with it: %q", got)
+	}
+	if got := ours(func(hook string) bool { return hook != compat }); slices.Contains(got, compat) || len(got) != len(hooks)-1 {
+		t.Errorf("of a kernel without it: %q", got)
+	}
+	if got := ours(func(string) bool { return false }); len(got) != len(hooks)-1 {
+		t.Errorf("a hook that is not optional is left out: %q", got)
+	}
+	types := kernelTypes(t)
+	if !asksAt(types, "file_open") || asksAt(types, "file_nothing") {
+		t.Error("the kernel's types do not say what it asks about")
 	}
 }
 

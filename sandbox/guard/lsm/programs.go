@@ -16,6 +16,8 @@ import (
 type hook struct {
 	name  string
 	write func(*builder, *world)
+	// optional is not in every kernel: those without ask elsewhere.
+	optional bool
 }
 
 // world is what programs refer to.
@@ -29,16 +31,16 @@ func bit(class string) int { return slices.Index(spec.GuardClasses(), class) }
 
 // refuse is a hook that one class is refused at, whatever its arguments are.
 func refuse(name, class string) hook {
-	return hook{name, func(b *builder, _ *world) { b.ifClass(bit(class), deny) }}
+	return hook{name: name, write: func(b *builder, _ *world) { b.ifClass(bit(class), deny) }}
 }
 
 // hooks are all. What is refused gets EPERM.
 var hooks = []hook{
-	{"socket_create", sockets},
-	{"file_open", openPaths},
-	{"inode_init_security_anon", anonymous},
-	{"key_permission", refuse("", spec.GuardKeys).write},
-	{"ptrace_access_check", access},
+	{name: "socket_create", write: sockets},
+	{name: "file_open", write: openPaths},
+	{name: "inode_init_security_anon", write: anonymous},
+	refuse("key_permission", spec.GuardKeys),
+	{name: "ptrace_access_check", write: access},
 	refuse("ptrace_traceme", spec.GuardPtrace),
 	refuse("task_movememory", spec.GuardCompare),
 	refuse("perf_event_open", spec.GuardPerf),
@@ -48,7 +50,10 @@ var hooks = []hook{
 	refuse("sem_alloc_security", spec.GuardSem),
 	refuse("userns_create", spec.GuardUserNS),
 	refuse("syslog", spec.GuardSyslog),
-	{"file_ioctl", terminals},
+	{name: "file_ioctl", write: terminals},
+	// Calls of 32 bits, since Linux 6.8, 6.6.14 and 6.1.75 (f1bb47a31dff); before, by
+	// file_ioctl.
+	{name: "file_ioctl_compat", write: terminals, optional: true},
 }
 
 // program writes the program of a hook.
@@ -74,7 +79,9 @@ func sockets(b *builder, _ *world) {
 }
 
 // access: security_ptrace_access_check(child, mode). What /proc is looked at with
-// has other credentials (PTRACE_MODE_FSCREDS), and is no system call of its own.
+// has other credentials (PTRACE_MODE_FSCREDS), and is no system call of its own: a
+// filter that refuses ptrace lets a process open /proc/PID/mem of its like, and so
+// does the guard.
 func access(b *builder, _ *world) {
 	const attach, realCreds = 0x2, 0x10
 	attaches, asked := b.label(), b.label()
@@ -89,7 +96,7 @@ func access(b *builder, _ *world) {
 	b.ifClass(bit(spec.GuardPtrace), deny)
 }
 
-// terminals: security_file_ioctl(file, cmd, arg).
+// terminals: security_file_ioctl(file, cmd, arg), and security_file_ioctl_compat.
 func terminals(b *builder, _ *world) {
 	is := b.label()
 	b.argument(asm.R2, 1)

@@ -9,6 +9,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/safe-run/safe-run/profiles"
 	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/battery"
 )
@@ -164,10 +165,15 @@ var removals = map[battery.Layer]func(*spec.Plan){
 	battery.NoNewPrivs:  func(p *spec.Plan) { p.OCI.Process.NoNewPrivileges, p.OCI.Linux.Seccomp = false, nil },
 	battery.BoundingSet: wholeBoundingSet,
 	battery.Namespaces:  hostNetwork,
-	battery.Guard:       func(p *spec.Plan) { p.Guard = nil },
+	battery.Guard:       withoutGuard,
 	// What these hold away is put there by Stage.
 	battery.DeviceNodes: func(*spec.Plan) {},
 	battery.NoHostFiles: func(*spec.Plan) {},
+}
+
+// withoutGuard accepts that it is missing: the sandbox would put it back where it is on.
+func withoutGuard(p *spec.Plan) {
+	p.Guard, p.Accepted = nil, append(slices.Clone(p.Accepted), profiles.WeakGuard)
 }
 
 // allCapabilities gives those that are the user namespace's alone: what the
