@@ -93,3 +93,52 @@ func TestBatteryOnArm64(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// unshared runs a script in namespaces of its own, with the program as $1, and
+// gives what was said of one attack.
+func unshared(t *testing.T, id, script string) probeLine {
+	t.Helper()
+	needRoot(t)
+	cmd := exec.Command("unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", script, "sh", probeProgram(t))
+	cmd.Dir = t.TempDir()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	lines := probeLines(t, string(out))
+	i := slices.IndexFunc(lines, func(l probeLine) bool { return l.ID == id })
+	if i < 0 {
+		t.Fatalf("nothing is said of %s: %s", id, out)
+	}
+	return lines[i]
+}
+
+// TestBatteryProcesses: a process of the same user that is seen is another's,
+// unless it has started the program, or was started by it.
+func TestBatteryProcesses(t *testing.T) {
+	for script, want := range map[string]string{
+		`sh -c '"$1" run --only M13; :' sh "$1"; :`: "blocked",
+		`sleep 60 & "$1" run --only M13; kill $!`:   "allowed",
+	} {
+		line := unshared(t, "M13", script)
+		i := slices.IndexFunc(line.Parts, func(p probePart) bool { return p.Name == "processes" })
+		if i < 0 || line.Parts[i].Verdict != want {
+			t.Errorf("%s: %+v, want %s", script, line.Parts, want)
+		}
+	}
+}
+
+// TestBatteryFull: where a filesystem is full before the memory is, nothing is
+// said of the memory.
+func TestBatteryFull(t *testing.T) {
+	const limits = "memory=16777216,tmpfs=$PWD:1048576:64"
+	for script, want := range map[string]string{
+		`mount -t tmpfs -o size=4M tmpfs .; cd .; "$1" run --only R03 --deep --limits ` + limits:       "not-run",
+		`mount -t tmpfs -o size=64M tmpfs .; cd .; "$1" run --only R03 --deep --limits ` + limits:      "allowed",
+		`mount -t tmpfs -o size=1M,nr_inodes=64 tmpfs .; cd .; "$1" run --only R03 --limits ` + limits: "blocked",
+	} {
+		if line := unshared(t, "R03", script); line.Verdict != want {
+			t.Errorf("%s: %s: %s, want %s", script, line.Verdict, line.Detail, want)
+		}
+	}
+}

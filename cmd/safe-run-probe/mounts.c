@@ -304,16 +304,45 @@ static void cgroup_place(const struct check *c)
 	say_blocked(0, "each hierarchy begins where we are");
 }
 
-/* Whoever is seen beside us is a process of the host's: nothing else is started
- * here, and all that is, is our own user's or has ended. */
+/* parent_of gives the parent of a process as /proc numbers it, -1 where it is
+ * gone, and 0 for who has none here. */
+static long parent_of(const char *pid)
+{
+	char path[300], buf[2048];
+	snprintf(path, sizeof(path), "/proc/%.200s/status", pid);
+	char *at = read_file(path, buf, sizeof(buf)) > 0 ? strstr(buf, "\nPPid:") : NULL;
+	if (!at || strstr(buf, "\nState:\tZ") || strstr(buf, "\nState:\tX"))
+		return -1;
+	return strtol(at + 6, NULL, 10);
+}
+
+/* descends says whether a process is another, or has it among its parents; who
+ * ends meanwhile is not told from one that does. */
+static int descends(long pid, long from)
+{
+	char name[32];
+	for (int n = 0; pid != from; n++) {
+		snprintf(name, sizeof(name), "%ld", pid);
+		pid = parent_of(name);
+		if (pid < 0 || n > 1000)
+			return 1;
+		if (pid == 0)
+			return 0;
+	}
+	return 1;
+}
+
+/* Whoever is seen beside us is a process of the host's, or of another container:
+ * nothing is started here but what starts us and what we start. */
 static void others_seen(const struct check *c)
 {
+	long probe = parent_of("self"); /* the program, whose children checks are */
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	struct stat own, other;
 	char path[300];
 	(void)c;
-	if (!proc || stat("/proc/self/", &own) < 0) {
+	if (!proc || probe <= 0 || stat("/proc/self/", &own) < 0) {
 		say_failed(errno, "/proc");
 		return;
 	}
@@ -325,6 +354,8 @@ static void others_seen(const struct check *c)
 			continue;
 		if (other.st_uid != own.st_uid)
 			say_allowed(1, "process %.20s of user %u is seen", entry->d_name, (unsigned int)other.st_uid);
+		else if (!descends(atol(entry->d_name), probe) && !descends(probe, atol(entry->d_name)))
+			say_allowed(1, "process %.20s is seen, which is neither ours nor what started us", entry->d_name);
 	}
 	closedir(proc);
 }

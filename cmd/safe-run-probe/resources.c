@@ -107,7 +107,12 @@ static void fill(const struct check *c)
 			err = n < 0 ? errno : ENOSPC;
 	}
 	close(fd);
-	if (settings.deep && (err == ENOSPC || err == ENOMEM))
+	if (settings.deep && (err == ENOSPC || err == EDQUOT || err == EFBIG)) {
+		/* A limit of memory is SIGKILL or ENOMEM. */
+		say_not_run("the filesystem was full before the memory was, after %llu bytes", (unsigned long long)done);
+		return;
+	}
+	if (settings.deep && err == ENOMEM)
 		say_blocked(ENOMEM, "after %llu bytes", (unsigned long long)done);
 	else if (err == ENOSPC || err == EDQUOT || err == EFBIG)
 		say_blocked(err, "after %llu bytes", (unsigned long long)done);

@@ -62,7 +62,7 @@ var mounts = []Probe{
 		Layers:   []Stop{filterPerm, by(Landlock, "EPERM"), noCap}, Controls: []int{1, 16}, Limits: true,
 	},
 	{
-		ID: "M13", Title: "what is shared with the host: mounts, control groups, processes, its name", Technique: "propagation in /proc/self/mountinfo, /proc/self/cgroup, owners of /proc/PID, uname(2)",
+		ID: "M13", Title: "what is shared with the host: mounts, control groups, processes, its name", Technique: "propagation in /proc/self/mountinfo, /proc/self/cgroup, owners and parents of /proc/PID, uname(2)",
 		Harmless: "it is read",
 		Layers:   []Stop{by(Mounts), by(Namespaces)}, Controls: []int{7, 10, 19},
 	},

@@ -191,6 +191,9 @@ func looseMounts(p *spec.Plan) {
 		if m.Destination == ProbePath || m.Destination == spec.InitPath {
 			continue
 		}
+		if m.Type == "tmpfs" && slices.ContainsFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }) {
+			m.Options = append(m.Options, "nr_blocks=0") // none, where half of the machine's memory is the default (tmpfs(5))
+		}
 		m.Options = slices.DeleteFunc(m.Options, func(o string) bool {
 			return o == "nosuid" || o == "noexec" || o == "nodev" && m.Type == "tmpfs" ||
 				m.Type == "tmpfs" && (strings.HasPrefix(o, "size=") || strings.HasPrefix(o, "nr_inodes="))
