@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,7 +99,7 @@ func ofStrangers(t *testing.T) {
 	}
 	asStranger("mkdir", "-p", guard.MapPath, filepath.Join(guard.Dir, "bpf"))
 	runs(false)
-	mustRun(t, "guard", "on")
+	switchedOnMeanwhile(t)
 	runs(true)
 	mustRun(t, "guard", "off")
 	asStranger("ln", "-s", "/proc", guard.Dir)
@@ -115,4 +117,39 @@ func ofStrangers(t *testing.T) {
 	if said, err := safeRun(t, "guard", "on"); err == nil || !strings.Contains(said, "mode=0700") {
 		t.Errorf("on in a directory of everybody's: %v %q", err, said)
 	}
+}
+
+// switchedOnMeanwhile: a container that waits for its network when the guard is
+// switched on, and has a plan without it, begins under it.
+func switchedOnMeanwhile(t *testing.T) {
+	t.Helper()
+	lock, err := os.OpenFile("/run/safe-run/network.lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		defer lock.Close()
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX)
+	}
+	cmd := exec.Command("/bin/safe-run", "run", "-d", "--name", "late", "--network", "bridge", "/usr/bin/busybox", "sleep", "1005")
+	said := new(bytes.Buffer)
+	cmd.Stderr = said
+	if err = errors.Join(err, cmd.Start()); err != nil {
+		t.Fatal(err)
+	}
+	waits := false
+	for range 600 {
+		locks, err := os.ReadFile("/proc/locks")
+		if waits = err == nil && bytes.Contains(locks, []byte("-> FLOCK")); waits {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	mustRun(t, "guard", "on")
+	lock.Close()
+	if err := cmd.Wait(); err != nil || !waits {
+		t.Fatalf("it waited for its network: %t; %v: %s", waits, err, said)
+	}
+	mark, err := guard.MarkedAs(pidOf(t, "1005"))
+	if err != nil || mark.Classes != uint64(1)<<len(spec.GuardClasses())-1 {
+		t.Errorf("what began after the guard was switched on has the mark %+v (%v)", mark, err)
+	}
+	mustRun(t, "rm", "-f", "late")
 }
