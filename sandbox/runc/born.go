@@ -1,6 +1,7 @@
 package runc
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -156,6 +157,13 @@ func (b *born) Set(r *cgroups.Resources) error {
 		b.early = nil
 	}
 	return err
+}
+
+// Destroy takes the groups away without the thread, which is still in them when init
+// fails before its limits are set: removing a group is tried again for a second,
+// in each of a dozen hierarchies.
+func (b *born) Destroy() error {
+	return errors.Join(b.leave(), b.Manager.Destroy())
 }
 
 // GetPaths leaves out the unified hierarchy, for those who join as well.

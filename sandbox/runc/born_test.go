@@ -22,9 +22,12 @@ func TestBornNeeds(t *testing.T) {
 // fakeManager says what was asked of it.
 type fakeManager struct {
 	cgroups.Manager
-	applied int
-	set     bool
+	applied   int
+	set       bool
+	destroyed func()
 }
+
+func (m *fakeManager) Destroy() error { m.destroyed(); return nil }
 
 func (m *fakeManager) Apply(pid int) error          { m.applied = pid; return nil }
 func (m *fakeManager) Set(*cgroups.Resources) error { m.set = true; return nil }
@@ -85,6 +88,18 @@ func TestBorn(t *testing.T) {
 	}
 	if paths := b.GetPaths(); len(paths) != 1 || paths["pids"] != "/p" {
 		t.Errorf("paths: %v", paths)
+	}
+	// Groups are taken away without it.
+	if !b.enter() {
+		t.Fatal("the thread did not get into its groups again")
+	}
+	below.destroyed = func() {
+		if at := where(); !reflect.DeepEqual(at, before) {
+			t.Errorf("the groups are taken away while it is in %v", at)
+		}
+	}
+	if err := b.Destroy(); err != nil {
+		t.Error(err)
 	}
 	// One that cannot be entered leaves the thread where it was.
 	b.groups = append(b.groups, Group{Name: "pids", Path: filepath.Join("/sys/fs/cgroup/pids", path, "none")})
