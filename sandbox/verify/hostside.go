@@ -42,12 +42,14 @@ func (b *Battery) fromOutside(ctx context.Context, found *findings) {
 
 // redirected are images whose links lead the runtime's own mounts elsewhere, each
 // a list of names and what they are links to. TRAP is a directory of the host. The
-// integration tests have all that are known (TestCVE), and those that libcontainer refuses
-// only after ten seconds.
+// integration tests have all that are known (TestCVE). The first one has none: it
+// has to run, or nobody knows why another one did not.
 var redirected = [][]string{
+	nil,
 	{"dev/null", "/proc/sys/kernel/core_pattern"},                    // CVE-2025-31133
 	{"dev/console", "/proc/sys/kernel/core_pattern", "dev/pts", "/"}, // CVE-2025-52565
 	{"dev/pts", "TRAP"}, // CVE-2026-41579
+	{"proc", "TRAP"},    // CVE-2019-19921
 }
 
 // seenRedirected are the probes that tell whether such an image got out.
@@ -55,6 +57,7 @@ var seenRedirected = []string{"M13", "M16", "F04", "F05", "F10", "F11", "R08"}
 
 // redirecting is M18.
 func (b *Battery) redirecting(ctx context.Context) Line {
+	var control map[string]Line
 	ran := 0
 	for i, links := range redirected {
 		root, trap := filepath.Join(b.outside.dir, fmt.Sprint("image", i)), filepath.Join(b.outside.dir, fmt.Sprint("trap", i))
@@ -64,24 +67,56 @@ func (b *Battery) redirecting(ctx context.Context) Line {
 		one := *b
 		one.Image, one.Progress = "dir:"+root, nil
 		got := one.launch(ctx, one.change(nil, seenRedirected, false), nil)
-		for _, l := range got.lines {
-			if l.Verdict == battery.Allowed {
-				return Line{Verdict: battery.Allowed, Effect: true, Detail: links[0] + ": " + l.ID + ": " + l.Detail}
+		if ctx.Err() != nil {
+			return Line{Verdict: battery.Error, Detail: ctx.Err().Error()}
+		}
+		if links == nil {
+			if got.wrong != nil {
+				return Line{Verdict: battery.Error, Detail: "an image without links does not run: " + got.wrong.Error()}
 			}
+			control = byID(got.lines)
+			continue
 		}
 		left, err := os.ReadDir(trap)
-		switch {
-		case err != nil || len(left) > 0:
+		if err != nil || len(left) > 0 {
 			return Line{Verdict: battery.Allowed, Effect: true, Detail: links[0] + ": it was led to a directory of the host"}
-		case ctx.Err() != nil:
-			return Line{Verdict: battery.Error, Detail: ctx.Err().Error()}
-		case got.wrong == nil:
+		}
+		if line := led(links, got, control); line.Verdict != battery.Blocked {
+			return line
+		}
+		if got.wrong == nil {
 			ran++
-		case len(got.lines) > 0:
-			return Line{Verdict: battery.Error, Detail: links[0] + ": " + got.wrong.Error()}
 		}
 	}
-	return Line{Verdict: battery.Blocked, Effect: true, Detail: fmt.Sprintf("of %d images %d ran and led nowhere, the others were refused", len(redirected), ran)}
+	return Line{Verdict: battery.Blocked, Effect: true, Detail: fmt.Sprintf("of %d images %d ran and led nowhere, the others were refused for their links", len(redirected)-1, ran)}
+}
+
+// led judges one image by what was said in it, or by what the launcher said of it:
+// one that did not start for another reason than its links tells nothing. What the
+// image without links lets through has nothing to do with links.
+func led(links []string, got attacked, control map[string]Line) Line {
+	for _, l := range got.lines {
+		if l.Verdict == battery.Allowed && control[l.ID].Verdict != battery.Allowed {
+			return Line{Verdict: battery.Allowed, Effect: true, Detail: links[0] + ": " + l.ID + ": " + l.Detail}
+		}
+	}
+	if got.wrong != nil && (len(got.lines) > 0 || !refusedFor(links, got.wrong.Error())) {
+		return Line{Verdict: battery.Error, Detail: links[0] + ": " + got.wrong.Error()}
+	}
+	return Line{Verdict: battery.Blocked}
+}
+
+// refusedFor says whether a launcher's words refuse one of the links: they name it,
+// and say that it is not what it should be.
+func refusedFor(links []string, words string) bool {
+	what := slices.ContainsFunc([]string{"must be mounted on ordinary directory", "symbolic link", "symlink", "not a directory", "outside"},
+		func(w string) bool { return strings.Contains(words, w) })
+	for n := 0; n < len(links); n += 2 {
+		if what && (strings.Contains(words, `"/`+links[n]+`"`) || strings.Contains(words, "/"+links[n]+":") || strings.Contains(words, "/"+links[n]+" ")) {
+			return true
+		}
+	}
+	return false
 }
 
 func makeLinks(root, trap string, links []string) (err error) {

@@ -3,6 +3,7 @@ package verify
 import (
 	"net"
 	"os"
+	"slices"
 	"sync/atomic"
 
 	"github.com/safe-run/safe-run/spec/problem"
@@ -46,9 +47,25 @@ func (o *outside) accept() {
 		if err != nil {
 			return
 		}
-		o.reached.Add(1)
+		from, ok := c.RemoteAddr().(*net.TCPAddr)
+		at, listens := c.LocalAddr().(*net.TCPAddr)
+		addresses, err := net.InterfaceAddrs()
+		if err != nil || !ok || !listens || !stranger(from.IP, at.IP, addresses) {
+			o.reached.Add(1)
+		}
 		c.Close()
 	}
+}
+
+// stranger says whether a peer cannot be a container of this host: it has none of
+// the host's addresses, which who shares its network or is translated has, and none
+// of a network that the host has an address in, as of a bridge. The network of the
+// address that is listened at is where strangers are.
+func stranger(peer, at net.IP, addresses []net.Addr) bool {
+	return !slices.ContainsFunc(addresses, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && (n.IP.Equal(peer) || !n.IP.Equal(at) && n.Contains(peer))
+	})
 }
 
 func (o *outside) remove() {
