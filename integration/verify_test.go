@@ -14,6 +14,7 @@ import (
 	"github.com/safe-run/safe-run/profiles/builtin"
 	"github.com/safe-run/safe-run/sandbox/ledger"
 	"github.com/safe-run/safe-run/sandbox/verify"
+	"github.com/safe-run/safe-run/spec"
 	"github.com/safe-run/safe-run/spec/battery"
 	"github.com/safe-run/safe-run/spec/battery/predict"
 )
@@ -111,6 +112,32 @@ func ours(r battery.Result) (n int) {
 		}
 	}
 	return n
+}
+
+// TestVerifyCountsWhatHolds: a layer that was to be there and is not does not count,
+// although the one behind it gives the same error.
+func TestVerifyCountsWhatHolds(t *testing.T) {
+	needLandlock(t)
+	held := func(sabotage func(*spec.Plan)) (layers int, wrong []string) {
+		b := attacker(t, "default")
+		b.Layers, b.Sabotage, b.Only = true, sabotage, strings.Fields("M01 M02 M04 N11")
+		report := attack(t, b)
+		for _, r := range report.Results {
+			layers += ours(r)
+			if sabotage != nil && slices.Contains(r.Independent, battery.Landlock) {
+				t.Errorf("%s: Landlock counts, and nobody applied it: %v", r.ID, r.Independent)
+			}
+		}
+		return layers, misses(report)
+	}
+	whole, wrong := held(nil)
+	if whole < 12 || len(wrong) > 0 {
+		t.Errorf("%d layers, %v", whole, wrong)
+	}
+	without, wrong := held(func(p *spec.Plan) { p.Landlock = nil })
+	if without > whole-4 || len(wrong) != 4 {
+		t.Errorf("without Landlock %d layers, %d with it; misses: %v", without, whole, wrong)
+	}
 }
 
 // TestVerifyMisses: whatever is taken out of the plan that runs, the battery

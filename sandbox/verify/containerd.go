@@ -83,7 +83,11 @@ func (b *Battery) RunContainerd(ctx context.Context, c Containerd) (*battery.Rep
 	if out.wrong != nil {
 		report.Partial = out.wrong.Error()
 	}
-	return b.judged(report, out), nil
+	b.judged(report, out)
+	if c.Config != "" && report.Facts != nil {
+		report.Facts[battery.Configuration] = "the shim by a configuration made for it, and not the host's"
+	}
+	return report, nil
 }
 
 // Judge sets what a probe program said, whoever started it, beside what is

@@ -57,7 +57,9 @@ func (f *findings) observe(r *battery.Result, stops []battery.Stop) {
 	marked, haveMark := f.marked[r.ID]
 	r.Observed, r.Inferred = f.layer(r, marked, stops, haveMark)
 	if len(f.without) > 0 {
-		r.Independent, r.Whole = f.chain(r, stops)
+		var links []link
+		links, r.Whole = f.chain(r, stops)
+		r.Independent, r.Concluded, r.Dead = f.shown(r.ID, links, r.Whole, stops)
 	}
 }
 
@@ -107,11 +109,14 @@ func wrong(r battery.Result) string {
 			return fmt.Sprintf("stopped by %s, and nothing was predicted to", orUnknown(r.Observed))
 		case r.Observed != r.Predicted[0]:
 			return fmt.Sprintf("stopped by %s, and %s was predicted to", orUnknown(r.Observed), r.Predicted[0])
+		case r.Dead != "":
+			return fmt.Sprintf("without the other layers it gets through, although %s was to stop it", r.Dead)
 		case r.Whole:
 			// It got through in the end: whatever else was to hold does not.
+			gone := slices.Concat(r.Independent, r.Concluded)
 			for _, l := range r.Predicted {
-				if !slices.Contains(r.Independent, l) {
-					return fmt.Sprintf("without %s it gets through, although %s was to stop it", joined(r.Independent), l)
+				if !slices.Contains(gone, l) {
+					return fmt.Sprintf("without %s it gets through, although %s was to stop it", joined(gone), l)
 				}
 			}
 		}

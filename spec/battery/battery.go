@@ -109,6 +109,11 @@ type Result struct {
 	// the attack got through in the end, so that there are no more.
 	Whole       bool    `json:"whole,omitempty"`
 	Independent []Layer `json:"independent,omitempty"`
+	// Concluded are those between them that were only concluded from an error that
+	// another layer gives as well: they are not counted. Dead is a layer that was
+	// seen not to hold where all the others were gone.
+	Concluded []Layer `json:"concluded,omitempty"`
+	Dead      Layer   `json:"dead,omitempty"`
 	// Effect: the effect was looked for, and not only the error.
 	Effect bool `json:"effectVerified"`
 	// Exception is why the profile allows it.
@@ -119,6 +124,10 @@ type Result struct {
 	// Took is how long the child ran.
 	Took time.Duration `json:"took,omitempty"`
 }
+
+// Configuration is the fact that says by whose configuration a runtime ran, where that
+// is not the host's.
+const Configuration = "configuration"
 
 // Report is one run of the battery.
 type Report struct {

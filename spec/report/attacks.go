@@ -155,14 +155,17 @@ func refusal(r battery.Result) string {
 	return line(r.Errno)
 }
 
-// layersOf are the layers of a probe that stop it each alone, where that was
-// tried, and those that were predicted else.
+// layersOf are the layers of a probe that were seen to stop it each alone, where
+// that was tried, and those that were predicted else.
 func layersOf(r battery.Result) []battery.Layer {
-	if len(r.Independent) > 0 {
+	if taken(r) {
 		return r.Independent
 	}
 	return r.Predicted
 }
+
+// taken says whether layers were taken away from under a probe.
+func taken(r battery.Result) bool { return len(r.Independent)+len(r.Concluded) > 0 || r.Dead != "" }
 
 // single are the ids of blocked probes that only one layer holds.
 func single(results []battery.Result) []string {
@@ -178,13 +181,16 @@ func single(results []battery.Result) []string {
 // depthOf counts the layers, and tells those of the plan from what this host
 // happens to have: on another one it may be missing.
 func depthOf(results []battery.Result) depthJSON {
-	d := depthJSON{OnePlusHost: []string{}}
+	d := depthJSON{OnePlusHost: []string{}, Concluded: []string{}}
 	for _, r := range results {
 		if r.Verdict != battery.Blocked {
 			continue
 		}
 		d.Blocked++
-		d.Seen = d.Seen || len(r.Independent) > 0
+		d.Seen = d.Seen || taken(r)
+		for _, l := range r.Concluded {
+			d.Concluded = append(d.Concluded, r.ID+": "+string(l))
+		}
 		all := layersOf(r)
 		ours := 0
 		for _, l := range all {

@@ -94,6 +94,7 @@ func about(r battery.Report) string {
 	add("image", r.Image)
 	add("Linux", r.Kernel)
 	add("in a", strings.TrimPrefix(r.Where, "host"))
+	add("", line(r.Facts[battery.Configuration]))
 	if r.Took > 0 {
 		add("in", r.Took.Round(10*time.Millisecond).String())
 	}
@@ -182,6 +183,9 @@ func depthRows(p *page, r battery.Report) {
 	})
 	if len(d.OnePlusHost) > 0 {
 		p.prose(2, dim, "one of the plan's and one of this host's: "+joined(d.OnePlusHost, " "))
+	}
+	if len(d.Concluded) > 0 {
+		p.prose(2, dim, "concluded from an error that another layer gives as well, and not counted: "+joined(d.Concluded, ", "))
 	}
 }
 

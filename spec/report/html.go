@@ -213,6 +213,8 @@ func (a Attacks) rowView(one battery.Result, there []battery.Layer) rowView {
 			cell = mark{"held", "●", "stopped it"}
 		case slices.Contains(one.Independent, l):
 			cell = mark{"alone", "◆", "stops it alone, too"}
+		case slices.Contains(one.Concluded, l):
+			cell = mark{"predicted", "○", "predicted, and its error was seen, which another layer gives as well"}
 		case slices.Contains(one.Predicted, l):
 			cell = mark{"predicted", "○", "predicted"}
 		}

@@ -45,6 +45,9 @@ type depthJSON struct {
 	Two         int      `json:"two"`
 	TwoOfPlan   int      `json:"twoOfPlan"`
 	OnePlusHost []string `json:"onePlusHost"`
+	// Concluded are layers, each after its probe, that may hold: their error is also
+	// that of another one, which could not be taken away. They are not counted.
+	Concluded []string `json:"concluded"`
 }
 
 type summaryJSON struct {

@@ -46,7 +46,7 @@ func sample() Attacks {
 		Results: []battery.Result{
 			{ID: "M01", Verdict: battery.Blocked, Errno: "EPERM", Predicted: []battery.Layer{battery.Seccomp, battery.Capabilities}, Observed: battery.Seccomp, Independent: []battery.Layer{battery.Seccomp, battery.Capabilities}, Effect: true, Took: 3 * time.Millisecond},
 			{ID: "M07", Verdict: battery.Blocked, Errno: "EPERM", Predicted: []battery.Layer{battery.Seccomp}, Observed: battery.Capabilities, Wrong: "seccomp was predicted, and capabilities stopped it"},
-			{ID: "X05", Verdict: battery.Blocked, Errno: "ENOSYS", Predicted: []battery.Layer{battery.Seccomp}, Observed: battery.Seccomp},
+			{ID: "X05", Verdict: battery.Blocked, Errno: "ENOSYS", Predicted: []battery.Layer{battery.Seccomp, battery.Guard}, Observed: battery.Seccomp, Independent: []battery.Layer{battery.Seccomp}, Concluded: []battery.Layer{battery.Guard}},
 			{ID: "X12", Verdict: battery.Allowed, Detail: "exit 0"},
 			{ID: "N10", Verdict: battery.Allowed, Exception: "the resolver of Go asks for routes"},
 			{ID: "F01", Verdict: battery.Missing},
