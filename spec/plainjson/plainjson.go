@@ -227,11 +227,12 @@ func (w *writer) fieldsOf(t reflect.Type) (fields []field, known bool) {
 		if name == "" {
 			name = f.Name
 		}
-		field := field{index: i, how: mannerOf(f.Type), name: `"` + name + `":`}
-		if strings.ContainsFunc(name, unusual) || !field.take(options) {
+		next := field{index: i, how: mannerOf(f.Type), name: `"` + name + `":`}
+		twice := slices.ContainsFunc(fields, func(f field) bool { return f.name == next.name })
+		if twice || strings.ContainsFunc(name, unusual) || !next.take(options) {
 			return nil, false
 		}
-		fields = append(fields, field)
+		fields = append(fields, next)
 	}
 	w.fields[t] = fields
 	return fields, true

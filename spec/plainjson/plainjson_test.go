@@ -57,6 +57,19 @@ func TestPlans(t *testing.T) {
 	})
 }
 
+// TestRepeatedName: encoding/json has rules for two fields of one name.
+func TestRepeatedName(t *testing.T) {
+	same(t, struct {
+		A string `json:"name"`
+		B string `json:"name"`
+		C int
+	}{"a", "b", 1})
+	same(t, struct {
+		Name string
+		B    string `json:"Name"`
+	}{"a", "b"})
+}
+
 // TestText: no text is written otherwise.
 func TestText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
