@@ -12,6 +12,7 @@ type groups struct {
 	path  string
 	ready chan struct{}
 	made  []runc.Group
+	moved bool // init is to be moved into them
 	err   error
 }
 
@@ -28,6 +29,9 @@ func (c *Cmd) startGroups() {
 	c.groups = g
 	go func() {
 		defer close(g.ready)
+		if g.moved = !runc.MayBeBorn(g.path); g.moved {
+			runc.Prime()
+		}
 		g.made, g.err = runc.MakeGroups(g.path)
 	}()
 }
@@ -56,7 +60,7 @@ func (c *Cmd) groupsAhead(cfg *runc.Config, dir string) error {
 		}
 		return rootfs.ShowGroups(dir, at)
 	}
-	if !c.Kernel { // which looks for the container in the unified hierarchy
+	if !c.Kernel && !c.groups.moved { // which looks for the container in the unified hierarchy
 		cfg.Groups = c.groups.made
 	}
 	return nil

@@ -3,10 +3,12 @@ package runc
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/opencontainers/cgroups"
@@ -26,7 +28,8 @@ import (
 // process is there, when it is.
 //
 // The unified hierarchy beside version 1 is left alone: single threads cannot be
-// moved in it, and it has no controllers.
+// moved in it, and it has no controllers. Where it matters all the same, MayBeBorn
+// says no.
 type born struct {
 	cgroups.Manager
 	path   string // of all groups, below the hierarchies
@@ -35,6 +38,7 @@ type born struct {
 	// early is called once the limits are set, while init waits in its namespaces,
 	// of which it makes no more; nil: nothing is.
 	early func()
+	moved atomic.Bool // the old way
 }
 
 // bear lets container's init be forked in groups, at path, by the calling thread,
@@ -140,6 +144,7 @@ func (b *born) Apply(pid int) error {
 	in, err := cgroups.ParseCgroupFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	for _, g := range b.groups {
 		if err != nil || in[g.hierarchy()] != b.path {
+			b.moved.Store(true)
 			return b.Manager.Apply(pid)
 		}
 	}
@@ -166,9 +171,14 @@ func (b *born) Destroy() error {
 	return errors.Join(b.leave(), b.Manager.Destroy())
 }
 
-// GetPaths leaves out the unified hierarchy, for those who join as well.
+// GetPaths leaves out the unified hierarchy, for those who join as well, unless the
+// container was moved after all.
 func (b *born) GetPaths() map[string]string {
 	paths := b.Manager.GetPaths()
+	if b.moved.Load() {
+		return paths
+	}
+	paths = maps.Clone(paths) // libcontainer's manager gives its own
 	delete(paths, "")
 	return paths
 }

@@ -25,13 +25,14 @@ type fakeManager struct {
 	applied   int
 	set       bool
 	destroyed func()
+	paths     map[string]string
 }
 
 func (m *fakeManager) Destroy() error { m.destroyed(); return nil }
 
 func (m *fakeManager) Apply(pid int) error          { m.applied = pid; return nil }
 func (m *fakeManager) Set(*cgroups.Resources) error { m.set = true; return nil }
-func (m *fakeManager) GetPaths() map[string]string  { return map[string]string{"": "/u", "pids": "/p"} }
+func (m *fakeManager) GetPaths() map[string]string  { return m.paths }
 
 // TestBorn: a thread goes into the groups and comes back before any limit is set;
 // a process that is not in them is moved by libcontainer's own manager.
@@ -66,7 +67,7 @@ func TestBorn(t *testing.T) {
 		return at
 	}
 	before := where()
-	below := new(fakeManager)
+	below := &fakeManager{paths: map[string]string{"": "/u", "pids": "/p"}}
 	b := &born{Manager: below, path: path, groups: groups}
 	if !fillCpuset(groups) || !b.enter() {
 		t.Fatal("the thread did not get into its groups")
@@ -83,11 +84,14 @@ func TestBorn(t *testing.T) {
 	if after := where(); !reflect.DeepEqual(after, before) {
 		t.Errorf("it came back to %v, was in %v", after, before)
 	}
+	if paths := b.GetPaths(); len(paths) != 1 || paths["pids"] != "/p" {
+		t.Errorf("paths: %v", paths)
+	}
 	if err := b.Apply(os.Getpid()); err != nil || below.applied != os.Getpid() {
 		t.Errorf("a process that is elsewhere: %v, moved %d", err, below.applied)
 	}
-	if paths := b.GetPaths(); len(paths) != 1 || paths["pids"] != "/p" {
-		t.Errorf("paths: %v", paths)
+	if paths := b.GetPaths(); len(paths) != 2 {
+		t.Errorf("paths of a container that was moved: %v", paths)
 	}
 	// Groups are taken away without it.
 	if !b.enter() {

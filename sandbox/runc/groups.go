@@ -21,6 +21,19 @@ var joined = map[string]bool{
 	"systemd": true, "misc": true,
 }
 
+// MayBeBorn says whether a container whose groups are at path may be forked in them
+// (born.go). In the unified hierarchy beside version 1 it is where its launcher is
+// then. That is not for who was to be below a certain group, nor for a launcher
+// that somebody has put into one: programs for packets and sockets, a service's kill
+// and its addresses go by the groups of that hierarchy.
+func MayBeBorn(path string) bool {
+	if !cgroups.IsCgroup2HybridMode() {
+		return true
+	}
+	own, err := cgroups.ParseCgroupFile("/proc/self/cgroup")
+	return err == nil && own[""] == "/" && filepath.Dir(filepath.Clean(path)) == "/"
+}
+
 // MakeGroups makes the groups at path in the hierarchies of cgroup version 1, before
 // libcontainer does, which takes those that are there; Remove takes them away again.
 // It gives none on version 2, and where there is a hierarchy that libcontainer does
