@@ -106,6 +106,7 @@ func (r *Readiness) Take(name string, ids spec.IDRange) (*Lease, error) {
 		return nil, errors.Join(err, l.dismissWarden())
 	}
 	l.Name, l.Slot = l.record.Name, l.record.Slot
+	l.record.Warden = l.warden.Process.Pid // which note writes down
 	l.IDs = spec.IDRange{
 		First: ids.First + uint32(l.Slot)*spec.IDsPerContainer,
 		Count: spec.IDsPerContainer,
@@ -315,12 +316,15 @@ func CollectAll(root string) ([]Collected, error) {
 	var out []Collected
 	var errs []error
 	for _, id := range ids {
-		if store.Live(id) {
+		if store.Live(id) || !store.Known(id) { // or not any more
 			continue
 		}
 		rec, err := store.Load(id)
 		if err != nil {
-			rec.Name = id[:12] // its name was not yet written down
+			var left bool
+			if rec, left = store.Left(id); !left {
+				rec.Name = id[:12] // its name was not yet written down
+			}
 		}
 		if err := Collect(root, id); err != nil {
 			errs = append(errs, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -22,7 +23,8 @@ import (
 
 // canLeave says whether Close may leave the rest to the warden. It may not where
 // somebody could notice that it is still there: what is mounted from the host, and
-// volumes.
+// volumes. The mount namespace is a copy of all mounts of the host, which keeps other
+// file systems busy for these milliseconds, too, when they are unmounted meanwhile.
 func (c *Cmd) canLeave() bool {
 	bound := func(m specs.Mount) bool {
 		return m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
@@ -35,15 +37,39 @@ func (c *Cmd) canLeave() bool {
 // holdMounts opens the mount namespace of the calling thread, which is where the
 // root was assembled.
 func (c *Cmd) holdMounts() {
-	if c.canLeave() {
+	if c.canLeave() && !c.imageMounted() {
 		c.hold("/proc/thread-self/ns/mnt")
 	}
+}
+
+// imageMounted says whether the image is a directory of somebody's that is on another
+// mount than the root: one that may want to unmount it as soon as the exit code is
+// told. Its file system would be busy for as long as the namespace is held.
+func (c *Cmd) imageMounted() bool {
+	if !strings.HasPrefix(c.Plan.Image.Reference, "dir:") || c.Plan.Rootfs.Source == "" {
+		return false
+	}
+	root, err := mountOf("/")
+	image, err2 := mountOf(c.Plan.Rootfs.Source)
+	return err != nil || err2 != nil || root != image
+}
+
+// mountOf is the number of the mount that path is on (statx(2), Linux 5.8).
+func mountOf(path string) (uint64, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st); err != nil {
+		return 0, err
+	}
+	if st.Mask&unix.STATX_MNT_ID == 0 {
+		return 0, unix.ENOSYS
+	}
+	return st.Mnt_id, nil
 }
 
 // holdNamespaces opens those of the first process whose end takes time, while it
 // waits.
 func (c *Cmd) holdNamespaces() {
-	if !c.canLeave() {
+	if len(c.spaces) == 0 {
 		return
 	}
 	names := []string{"mnt", "ipc"}

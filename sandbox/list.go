@@ -51,7 +51,9 @@ func ListOthers(root string, known func(id string) bool) ([]Info, error) {
 		if info.Status == "dead" {
 			// One whose launcher has just ended as it should is gone by now.
 			if _, err := store.Load(rec.ID); err != nil {
-				continue
+				if _, left := store.Left(rec.ID); !left {
+					continue
+				}
 			}
 		}
 		out = append(out, info)
@@ -93,6 +95,8 @@ func records(root string, known func(id string) bool) ([]state.Record, error) {
 		}
 		// One that cannot be read is just being made or removed.
 		if rec, err := store.Load(id); err == nil {
+			out = append(out, rec)
+		} else if rec, left := store.Left(id); left {
 			out = append(out, rec)
 		}
 	}

@@ -4,17 +4,25 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"github.com/safe-run/safe-run/cmd/safe-run/cli"
 	"github.com/safe-run/safe-run/sandbox"
+
 	// The container's init, the warden and the reaper start here, before main.
 	"github.com/safe-run/safe-run/sandbox/initproc"
 )
 
 func main() {
 	if root, id, ok := initproc.Warden(); ok {
-		collect := func() error { return sandbox.Collect(root, id) }
+		collect := func() error {
+			err := sandbox.Collect(root, id)
+			if initproc.Idle() {
+				err = errors.Join(err, sandbox.SettleNetwork(root))
+			}
+			return err
+		}
 		if initproc.Settles() {
 			collect = func() error { return sandbox.SettleNetwork(root) }
 		}

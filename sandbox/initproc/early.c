@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 int safe_run_settles;
+int safe_run_idle;
 
 /*
  * The time for which the network that sandboxes share is kept when none is left:
@@ -59,8 +60,10 @@ void safe_run_warden(const char *root, const char *id)
 	do {
 		n = read(STDIN_FILENO, &byte, 1);
 	} while (n < 0 && errno == EINTR);
-	if (n == 1 && byte >= 3 && safe_run_tidy(id) != 0)
+	if (n == 1 && byte >= 3 && safe_run_tidy(id) != 0) {
+		safe_run_idle = byte == 4;
 		return;
+	}
 	if (n == 1) {
 		safe_run_settles = (byte == 2 || byte == 4) && root != NULL && fallen_idle(root);
 		if (!safe_run_settles)

@@ -3,6 +3,7 @@
 #define SAFE_RUN_EARLY_H
 #include <stddef.h>
 extern int safe_run_settles;
+extern int safe_run_idle;
 void safe_run_warden(const char *root, const char *id);
 int safe_run_tidy(const char *id);
 void safe_run_exec_warden(void);

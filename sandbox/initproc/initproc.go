@@ -72,3 +72,7 @@ func Warden() (root, id string, ok bool) {
 // Settles says whether a warden is to remove what is left of the network below
 // its state directory, and nothing else: its own sandbox has been cleaned up.
 func Settles() bool { return C.safe_run_settles != 0 }
+
+// Idle says whether the network that sandboxes share had fallen idle when a warden
+// was told to remove a sandbox, which it then has not: it settles that as well.
+func Idle() bool { return C.safe_run_idle != 0 }

@@ -76,9 +76,13 @@ __attribute__((constructor)) static void large(int argc, char **argv)
 {
 	if (argc < 2 || argv == NULL || argv[0] == NULL || argv[1] == NULL)
 		return;
+	/* Flags may stand before the verb. */
+	for (int i = 1; i < argc && argv[i] != NULL && strcmp(argv[i], "run") != 0; i++)
+		if (strcmp(argv[i], "pool") == 0)
+			return;
 	const char *base = strrchr(argv[0], '/');
 	/* Who stays has a name of its own, and so has the container's init. */
-	if (strcmp(base != NULL ? base + 1 : argv[0], "safe-run") != 0 || strcmp(argv[1], "pool") == 0 || getenv("_LIBCONTAINER_INITPIPE") != NULL)
+	if (strcmp(base != NULL ? base + 1 : argv[0], "safe-run") != 0 || getenv("_LIBCONTAINER_INITPIPE") != NULL)
 		return;
 	wanted = sysconf(_SC_PAGESIZE) == 4096 && at_hand() >= PLENTY;
 }

@@ -2,8 +2,10 @@ package state
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -37,18 +39,62 @@ func (s *Store) End(rec Record) error {
 // Ended reads the record of a sandbox that End was called for.
 func (s *Store) Ended(id string) (Record, error) { return s.read(id, endedFile) }
 
-// Reopen undoes End for a sandbox that cannot be removed: it is listed again, as
-// one whose launcher is gone. That it has ended has been told.
-func (s *Store) Reopen(id string) error {
-	s.FirstToTell(id)
-	return os.Rename(filepath.Join(s.Dir(id), endedFile), s.recordFile(id))
+// Left reads the record of a sandbox that has ended and that nobody removes: its
+// warden was killed as well. Its name is its own only while nobody else has it.
+func (s *Store) Left(id string) (rec Record, left bool) {
+	rec, err := s.Ended(id)
+	if err != nil || rec.attended() {
+		return rec, false
+	}
+	// Once more: a warden is not there any more when it has removed everything.
+	if rec, err = s.Ended(id); err != nil {
+		return rec, false
+	}
+	if holder := s.Holder(rec.Name); holder != "" && holder != id {
+		rec.Name = id[:12]
+	}
+	return rec, true
 }
 
-// ending says whether there is a sandbox that End was called for.
+// attended says whether the launcher or the warden of a sandbox is there. A
+// warden's command line has the id, which is nobody else's.
+func (rec Record) attended() bool {
+	if rec.Alive() {
+		return true
+	}
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", rec.Warden))
+	return err == nil && strings.Contains(string(line), rec.ID)
+}
+
+// Reopen undoes End for a sandbox that cannot be removed: it is listed again, as
+// one whose launcher is gone, with its first digits for a name when somebody else
+// has got its own. That it has ended has been told.
+func (s *Store) Reopen(id string) error {
+	s.FirstToTell(id)
+	dir, err := s.lockSandbox(id)
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // and unlocks
+	rec, err := s.Ended(id)
+	if err != nil {
+		return err
+	}
+	rec.Launcher, rec.LauncherStart = 0, 0 // it is about to end
+	if rec.Name != id[:12] && os.Link(s.claimFile(id), s.namePath(rec.Name)) != nil && s.Holder(rec.Name) != id {
+		rec.Name = id[:12]
+	}
+	if err := s.Save(rec); err != nil {
+		return err
+	}
+	return os.Remove(filepath.Join(s.Dir(id), endedFile))
+}
+
+// ending says whether a sandbox that End was called for is being removed.
 func (s *Store) ending() bool {
 	ids, _ := s.List() // who cannot list them has failed before
 	for _, id := range ids {
-		if _, err := os.Stat(filepath.Join(s.Dir(id), endedFile)); err == nil {
+		if rec, err := s.Ended(id); err == nil && rec.attended() {
 			return true
 		}
 	}

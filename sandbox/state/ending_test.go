@@ -2,6 +2,7 @@ package state
 
 import (
 	"os"
+	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -37,8 +38,11 @@ func TestEnd(t *testing.T) {
 	if err := s.Reopen(rec.ID); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Load(rec.ID); err != nil || got.ID != rec.ID {
-		t.Errorf("reopened: %+v, %v", got, err)
+	if got, err := s.Load(rec.ID); err != nil || got.ID != rec.ID || got.Name != rec.ID[:12] || got.Alive() {
+		t.Errorf("reopened, with a name that is another's now: %+v, %v", got, err)
+	}
+	if _, err := s.Ended(rec.ID); !os.IsNotExist(err) {
+		t.Errorf("it has ended and is reopened: %v", err)
 	}
 	if s.FirstToTell(rec.ID) {
 		t.Error("its end would be told twice")
@@ -51,6 +55,44 @@ func TestEnd(t *testing.T) {
 	}
 	if ids, _ := s.List(); !slices.Equal(ids, []string{next.ID}) {
 		t.Errorf("left: %v", ids)
+	}
+}
+
+// TestLeft: one that has ended is another's to collect once nobody is removing it,
+// and its range of ids is not waited for.
+func TestLeft(t *testing.T) {
+	s := open(t)
+	rec, err := s.Take(NewID(), "name", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	warden := exec.Command("/bin/sh", "-c", "read line", rec.ID)
+	line, err := warden.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := warden.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(rec.ID, func(rec *Record) { rec.Launcher, rec.Warden = 0, warden.Process.Pid }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.End(rec); err != nil {
+		t.Fatal(err)
+	}
+	if _, left := s.Left(rec.ID); left || !s.Live(rec.ID) || !s.ending() {
+		t.Error("its warden is not seen")
+	}
+	line.Close()
+	_ = warden.Wait() // it fails, having read nothing
+	if got, left := s.Left(rec.ID); !left || got.Name != "name" || s.Live(rec.ID) || s.ending() {
+		t.Errorf("left %v, live %v, ending %v, name %q", left, s.Live(rec.ID), s.ending(), got.Name)
+	}
+	if _, err := s.Take(NewID(), "name", 4); err != nil {
+		t.Fatal(err)
+	}
+	if got, left := s.Left(rec.ID); !left || got.Name != rec.ID[:12] {
+		t.Errorf("it has another's name: %q", got.Name)
 	}
 }
 

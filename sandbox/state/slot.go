@@ -23,11 +23,13 @@ func (s *Store) takeSlot(id string, slots int) (int, error) {
 		}
 	}
 	for deadline := time.Now().Add(endPatience); ; time.Sleep(5 * time.Millisecond) {
+		// Asked before the look: a warden that is done by then has given its slot back.
+		ending := s.ending()
 		slot, err := s.searchSlot(id, dir, slots)
 		if err != nil || slot >= 0 {
 			return slot, err
 		}
-		if !s.ending() || time.Now().After(deadline) {
+		if !ending || time.Now().After(deadline) {
 			return -1, problem.New("stop some containers, or run `safe-run gc`", "all %d id ranges of this host are in use", slots)
 		}
 	}

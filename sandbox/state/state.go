@@ -5,7 +5,9 @@
 //
 //	ids/SLOT          taken slots; the content is the sandbox id
 //	names/NAME        taken names; the content is the sandbox id
-//	sandboxes/ID/     record.json, the mount point of the root, libcontainer's state
+//	sandboxes/ID/     record.json, which is ended.json once the sandbox has ended and
+//	                  its warden removes the rest; told, when its end has been told of;
+//	                  the mount point of the root, libcontainer's state
 package state
 
 import (
@@ -42,6 +44,8 @@ type Record struct {
 	LauncherStart uint64 `json:"launcherStart"`
 	// LauncherFile is the program that it runs, as device and inode.
 	LauncherFile string `json:"launcherFile,omitempty"`
+	// Warden is the process that removes what the launcher leaves.
+	Warden int `json:"warden,omitempty"`
 	// CgroupsPath and CgroupDriver find the control group.
 	CgroupsPath  string `json:"cgroupsPath,omitempty"`
 	CgroupDriver string `json:"cgroupDriver,omitempty"`
@@ -229,13 +233,16 @@ func (s *Store) Known(id string) bool {
 	return err == nil
 }
 
-// Live says whether the launcher of a sandbox runs, or may be about to say so.
+// Live says whether the launcher of a sandbox runs, or may be about to say so; of
+// one that has ended, whether somebody is removing it.
 func (s *Store) Live(id string) bool {
-	rec, err := s.Load(id)
-	if err != nil {
-		return s.Young(id)
+	if rec, err := s.Load(id); err == nil {
+		return rec.Alive()
 	}
-	return rec.Alive()
+	if rec, err := s.Ended(id); err == nil {
+		return rec.attended()
+	}
+	return s.Young(id)
 }
 
 // Young says whether a sandbox was begun within the last minute. One without a

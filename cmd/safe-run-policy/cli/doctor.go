@@ -54,10 +54,15 @@ func dead(root string) []string {
 	}
 	var out []string
 	for _, id := range ids {
-		if rec, err := store.Load(id); err == nil && !store.Young(id) && !rec.Alive() {
+		if store.Young(id) {
+			continue
+		}
+		if rec, err := store.Load(id); err == nil && !rec.Alive() {
 			if _, err := store.Load(id); err == nil {
 				out = append(out, id)
 			}
+		} else if _, left := store.Left(id); left {
+			out = append(out, id)
 		}
 	}
 	return out

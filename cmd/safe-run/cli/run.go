@@ -184,7 +184,7 @@ func (p *prepared) giveBack() error {
 func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 	cmd := &sandbox.Cmd{Plan: p.plan, Lease: p.lease, Driver: p.host.Cgroup.Driver, Stdout: std.Out, Stderr: std.Err}
 	cmd.Sockets, cmd.Notify = o.sockets, o.notifier.pass
-	cmd.Hasty = std.Order == nil
+	cmd.Hasty = std.Order == nil && !endsWithUs()
 	if o.Stdin {
 		cmd.Stdin = std.In
 	}
@@ -193,6 +193,13 @@ func (p *prepared) command(std IO, o runOptions) *sandbox.Cmd {
 		cmd.Kernel, cmd.OnDenial = true, func(d event.Denial) { tellDenial(std, o, d) }
 	}
 	return cmd
+}
+
+// endsWithUs says whether somebody kills what this process leaves behind: a service
+// manager does when the service's main process has ended (systemd.kill(5)), and the
+// kernel when the first process of a pid namespace has.
+func endsWithUs() bool {
+	return os.Getenv("INVOCATION_ID") != "" || os.Getenv("NOTIFY_SOCKET") != "" || os.Getpid() == 1
 }
 
 // kill ends a sandbox that cannot go on.
