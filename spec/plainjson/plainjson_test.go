@@ -59,15 +59,15 @@ func TestPlans(t *testing.T) {
 
 // TestRepeatedName: encoding/json has rules for two fields of one name.
 func TestRepeatedName(t *testing.T) {
-	same(t, struct {
-		A string `json:"name"`
-		B string `json:"name"`
-		C int
-	}{"a", "b", 1})
-	same(t, struct {
-		Name string
-		B    string `json:"Name"`
-	}{"a", "b"})
+	text := reflect.TypeFor[string]()
+	for _, tag := range []reflect.StructTag{`json:"B"`, `json:"A"`, ""} {
+		whole := reflect.New(reflect.StructOf([]reflect.StructField{
+			{Name: "A", Type: text, Tag: tag}, {Name: "B", Type: text},
+		})).Elem()
+		whole.Field(0).SetString("a")
+		whole.Field(1).SetString("b")
+		same(t, whole.Interface())
+	}
 }
 
 // TestText: no text is written otherwise.
