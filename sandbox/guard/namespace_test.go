@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -97,6 +98,7 @@ func TestNumberIsHeld(t *testing.T) {
 			t.Fatal("the number was given again while the mark was there")
 		}
 		endNext()
+		time.Sleep(20 * time.Millisecond) // the kernel frees a namespace a moment later
 	}
 	held.Leave()
 	if _, err := unix.FcntlInt(uintptr(held.namespace), unix.F_GETFD, 0); !errors.Is(err, unix.EBADF) {
