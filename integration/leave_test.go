@@ -122,6 +122,10 @@ func TestGroupParentEverywhere(t *testing.T) {
 			}
 		}
 	})
+	// The first one fills the parent's cpuset, without which nobody is forked there.
+	if got := peek(t, []string{"--cgroup-parent", parent}, "call", "bpf", "0", "0", "0"); got.code != 0 {
+		t.Fatal(got.err)
+	}
 	r, ready := start(t, []string{"--cgroup-parent", parent}, "signals")
 	if ready != "ready" {
 		t.Fatalf("peek says %q\n%s", ready, r.errs)
