@@ -283,10 +283,11 @@ func (m *meeter) meetProcess() error {
 	if adj := m.in.Profile.Process.OOMScoreAdj; adj != nil && (p.OOMScoreAdj == nil || *p.OOMScoreAdj < int(*adj)) {
 		p.OOMScoreAdj = new(int(*adj))
 	}
-	// The compiler's limits are those of the profile on this host.
+	// The compiler's limits are those of the profile on this host. Processes of a user
+	// are not bounded but by request: engines give containers ids that others have.
 	asked := p.Rlimits
 	p.Rlimits = nil
-	if err := m.rlimits(); err != nil {
+	if err := m.limitTo(slices.Clone(m.in.Profile.Process.Rlimits)); err != nil {
 		return err
 	}
 	p.Rlimits = meetRlimits(asked, p.Rlimits)

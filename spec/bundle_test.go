@@ -273,6 +273,23 @@ func TestBundleNeverLooser(t *testing.T) {
 	})
 }
 
+// TestBundleProcessesOfUser: the kernel counts the processes of a user of the host,
+// whom engines give to more than one container, so that no limit is added.
+func TestBundleProcessesOfUser(t *testing.T) {
+	in := bundleInput(t)
+	most := func() []specs.POSIXRlimit {
+		return slices.DeleteFunc(meetBundle(t, in).Process.Rlimits, func(r specs.POSIXRlimit) bool { return r.Type != "RLIMIT_NPROC" })
+	}
+	in.OCI.Process.Rlimits = nil
+	if got := most(); len(got) > 0 {
+		t.Errorf("nobody has asked for %+v", got)
+	}
+	in.OCI.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 8, Hard: 9}}
+	if got := most(); !slices.Equal(got, in.OCI.Process.Rlimits) {
+		t.Errorf("asked for %+v, got %+v", in.OCI.Process.Rlimits, got)
+	}
+}
+
 func TestMeetExec(t *testing.T) {
 	in := bundleInput(t)
 	met := meetBundle(t, in)

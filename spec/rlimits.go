@@ -18,12 +18,15 @@ import (
 // process that crashed. Only a limit of 1 stops that (core(5); coredump_pipe
 // in the kernel's fs/coredump.c), and it is too little for a file as well.
 func (c *compiler) rlimits() error {
-	limits := slices.Clone(c.in.Profile.Process.Rlimits)
+	return c.limitTo(c.processesOfUser(slices.Clone(c.in.Profile.Process.Rlimits)))
+}
+
+// limitTo sets limits of processes, and that of core dumps.
+func (c *compiler) limitTo(limits []profiles.Rlimit) error {
 	if !slices.ContainsFunc(limits, func(r profiles.Rlimit) bool { return r.Name == "core" }) {
 		zero := int64(0)
 		limits = append(limits, profiles.Rlimit{Name: "core", Soft: &zero, Hard: &zero})
 	}
-	limits = c.processesOfUser(limits)
 	slices.SortFunc(limits, func(a, b profiles.Rlimit) int { return strings.Compare(a.Name, b.Name) })
 	for _, r := range limits {
 		soft, hard := uint64(or(r.Soft, 0)), uint64(or(r.Hard, 0))
