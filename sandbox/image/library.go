@@ -52,6 +52,9 @@ func documents[T any](dir string, decode func([]byte) (*T, error)) ([]*T, error)
 	}
 	var out []*T
 	for _, f := range files {
+		if strings.HasPrefix(f.Name(), unfinished) {
+			continue // perhaps whole already, by one who was killed before it had its name
+		}
 		if doc := read(dir+"/"+f.Name(), decode); doc != nil {
 			out = append(out, doc)
 		}

@@ -128,3 +128,17 @@ func TestAlone(t *testing.T) {
 	}
 	must(t, alone.Release())
 }
+
+// TestUnfinishedIsNone: one who is killed while it writes an image down leaves a
+// whole document without a name of its own, which is no second image.
+func TestUnfinishedIsNone(t *testing.T) {
+	s := newStore(t)
+	digest := "sha256:" + strings.Repeat("1", 64)
+	must(t, s.PutEntry(&Entry{Digest: digest, ConfigRaw: digest, Layers: []EntryLayer{{Chain: digest, DiffID: digest, Blob: digest}}}))
+	files, err := os.ReadDir(s.path("images"))
+	must(t, err)
+	must(t, os.Link(s.path("images", files[0].Name()), s.path("images", unfinished+"1")))
+	if entries, err := s.Entries(); err != nil || len(entries) != 1 {
+		t.Errorf("%d images, %v", len(entries), err)
+	}
+}
