@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +23,8 @@ func (w *world) pooled() scene {
 	start := sync.OnceValue(w.startPool)
 	before := func() error { return errors.Join(start(), w.awaitPool()) }
 	const pool, bwrap = own + " run --pool", "bwrap"
-	bubble := w.directory().contestants[5]
+	others := w.directory().contestants
+	bubble := others[slices.IndexFunc(others, func(c contestant) bool { return c.name == bwrap })]
 	bubble.before = before
 	return scene{name: "pool", title: "true, in a sandbox of a warm pool", contestants: []contestant{
 		{name: pool, what: "the default profile", args: []string{w.safeRun, "run", "--pool=bench", "/true"}, before: before},
