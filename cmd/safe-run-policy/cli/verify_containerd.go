@@ -33,6 +33,10 @@ var bare = []profiles.Accept{{Name: profiles.WeakUserNamespace, Why: "ctr gives 
 // verifyContainerd attacks containers that containerd starts by its runtimes. Of
 // safe-run's own shim it is known what it makes of a container.
 func (a *app) verifyContainerd(ctx context.Context, o verifyOptions, look report.Look) error {
+	// ctr would wait half a minute for it.
+	if info, err := os.Stat(o.containerd); err != nil || info.Mode().Type() != os.ModeSocket {
+		return problem.New("name the socket of a containerd that runs, such as /run/containerd/containerd.sock", "--containerd: no socket is at %s", o.containerd)
+	}
 	ctr, err := exec.LookPath("ctr")
 	if err != nil {
 		return problem.New("apt-get install containerd", "containerd's client ctr is not installed")
