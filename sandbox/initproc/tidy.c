@@ -20,20 +20,6 @@
 #define MOST_ORDERS (1U << 16)
 #define MOST_DEPTH 8
 
-static int whole(void *data, size_t size)
-{
-	for (char *at = data; size > 0;) {
-		ssize_t n = read(STDIN_FILENO, at, size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		at += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 static int missing(int result)
 {
 	return result == 0 || errno == ENOENT ? 0 : -1;
@@ -116,10 +102,10 @@ static int remove_tree(int at, const char *name, int depth)
 int safe_run_tidy(const char *id)
 {
 	uint32_t size;
-	if (id == NULL || whole(&size, sizeof(size)) != 0 || size > MOST_ORDERS)
+	if (id == NULL || safe_run_read_whole(STDIN_FILENO, &size, sizeof(size)) != 0 || size > MOST_ORDERS)
 		return -1;
 	char *text = calloc(1, (size_t)size + 1);
-	if (text == NULL || whole(text, size) != 0)
+	if (text == NULL || safe_run_read_whole(STDIN_FILENO, text, size) != 0)
 		return -1;
 	for (char *at = text; at < text + size; at += strlen(at) + 1) {
 		int err = -1;
