@@ -38,7 +38,7 @@ cannot be put under it does not start, unless it is run with --accept guard.`,
 		ValidArgs:             []string{guardOn, guardOff, guardStatus},
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage{problem.New("choose one of: on, off, status", "%s needs one word", cmd.CommandPath())}
+				return usage{problem.New("choose one of: on, off, status", "%s needs one word", cmd.Name())}
 			}
 			return nil
 		},
@@ -115,7 +115,7 @@ func (a *app) guardState() error {
 	case err != nil:
 		return err
 	case state.On && !state.Same:
-		return otherGuard()
+		return lsm.Other()
 	case state.On:
 		fmt.Fprintf(a.std.Out, "on: asked at %s\n", strings.Join(state.Hooks, ", "))
 		fmt.Fprintf(a.std.Out, "refuses as far as a profile does: %s, %d paths, address families and protocols of netlink\n",
@@ -137,7 +137,7 @@ func guardFacts() host.Guard {
 	case err == nil && state.On && state.Same:
 		return host.Guard{On: true}
 	case err == nil && state.On:
-		err = otherGuard()
+		err = lsm.Other()
 	case err == nil:
 		err = lsm.Try()
 	}
@@ -145,9 +145,4 @@ func guardFacts() host.Guard {
 		return host.Guard{Possible: true}
 	}
 	return host.Guard{Why: err.Error(), Mend: problem.HintOf(err)}
-}
-
-// otherGuard is one that this program has not switched on.
-func otherGuard() error {
-	return problem.New("safe-run guard off && safe-run guard on, when no container runs", "guard: another version of safe-run has switched it on, or it is not whole")
 }

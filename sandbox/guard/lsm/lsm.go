@@ -92,6 +92,11 @@ func ours(asks func(hook string) bool) []string {
 	return out
 }
 
+// Other is what is said of a guard that this version has not switched on.
+func Other() error {
+	return problem.New("safe-run guard off && safe-run guard on, when no container runs", "guard: another version of safe-run has switched it on, or it is not whole")
+}
+
 // On switches the guard on: all of it or nothing. It gives false when it was on.
 func On() (fresh bool, err error) {
 	if err := Possible(); err != nil {
@@ -120,7 +125,7 @@ func On() (fresh bool, err error) {
 	case state.On && !state.Same:
 		// Those who run are marked for the programs of the other, and would be
 		// free of ours.
-		return false, problem.New("safe-run guard off && safe-run guard on, when no container runs", "guard: another version of safe-run has switched it on, and it is not whole or not this one's")
+		return false, Other()
 	case state.On:
 		_, _ = guard.Collect() // what is left stays for the next time
 		return false, nil
